@@ -1,0 +1,111 @@
+"""All exceptions of ooblexd, as one tree.
+
+A leaf exists where a caller would act differently; leaves also inherit the built-in
+that fits. The data of an error are its attributes, and its message is made from them.
+
+::
+
+    OoblexdError
+    ├── ConfigError                  a configuration that cannot be used (ValueError)
+    ├── SourceError                  a source cannot be read; ``reason`` is for people
+    │   ├── SourceUnavailableError   try again soon (ConnectionError)
+    │   └── SourceRefusedError       the login was refused: wait longer (PermissionError)
+    ├── RingError                    the memory of a ring is not what it should be
+    │   ├── SharedMemoryFullError    too little shared memory (MemoryError)
+    │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
+    ├── EngineError                  a model cannot be loaded or run
+    └── SupervisorError              the supervisor cannot do what was asked
+        └── CannotStartError         the daemon cannot start: exit code 3
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MIB = 1024 * 1024
+
+
+class OoblexdError(Exception):
+    """The root of every error that ooblexd raises on purpose."""
+
+
+class ConfigError(OoblexdError, ValueError):
+    """A configuration that cannot be used.
+
+    Attributes:
+        problems: One sentence each, with key path, value found and values allowed.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SourceError(OoblexdError):
+    """A source cannot be read.
+
+    Attributes:
+        reason: Why, in words for the owner of the camera; never holds a credential.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class SourceUnavailableError(SourceError, ConnectionError):
+    """The source does not answer or stopped delivering; it may come back any time."""
+
+
+class SourceRefusedError(SourceError, PermissionError):
+    """The source refused the login; cameras lock accounts, so wait before retrying."""
+
+
+class RingError(OoblexdError):
+    """The memory of a ring is not what its reader or writer was told."""
+
+
+class SharedMemoryFullError(RingError, MemoryError):
+    """Shared memory cannot hold a new segment.
+
+    Attributes:
+        needed_bytes: The size of the segment.
+        free_bytes: What the file system had left.
+    """
+
+    def __init__(self, needed_bytes: int, free_bytes: int) -> None:
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+        super().__init__(
+            f"shared memory: {needed_bytes / _MIB:.1f} MiB needed, "
+            f"{free_bytes / _MIB:.1f} MiB free in /dev/shm"
+        )
+
+
+class FrameTooLargeError(RingError, ValueError):
+    """A frame does not fit into a slot of its ring.
+
+    Attributes:
+        frame_bytes: The size of the frame with its header.
+        slot_bytes: What one slot holds.
+    """
+
+    def __init__(self, frame_bytes: int, slot_bytes: int) -> None:
+        self.frame_bytes = frame_bytes
+        self.slot_bytes = slot_bytes
+        super().__init__(f"frame of {frame_bytes} bytes, slot holds {slot_bytes}")
+
+
+class EngineError(OoblexdError):
+    """A model cannot be loaded or run."""
+
+
+class SupervisorError(OoblexdError):
+    """The supervisor cannot do what was asked."""
+
+
+class CannotStartError(SupervisorError):
+    """The daemon cannot start; the message says why and what to do."""

@@ -1,0 +1,165 @@
+"""What travels: the header of a frame, and the ledger of its way.
+
+A slot of a ring is one header of ``HEADER_BYTES`` and, behind it, the payload: the
+planes of an I420 picture, or the bytes of an encoded one. The ring itself carries
+bytes and knows none of this.
+
+The header is also the frame's ledger: every stage adds the monotonic time of the steps
+it made, so that whoever holds a frame can say where its age comes from.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass, field, replace
+
+HEADER_BYTES = 256
+_MAGIC = 0x4F4F4246  # "OOBF"
+_VERSION = 1
+
+
+class PixelFormat(enum.IntEnum):
+    """What the payload of a slot is."""
+
+    NONE = 0  # a verdict without a picture
+    I420 = 1  # planar YUV 4:2:0, three planes behind one another
+    JPEG = 2
+
+
+class Matrix(enum.IntEnum):
+    """Which coefficients turn YUV into RGB (ITU-R BT.601 or BT.709)."""
+
+    BT601 = 1
+    BT709 = 2
+
+
+class Verdict(enum.IntEnum):
+    """What a picture is, as ``X-Picture`` names it.
+
+    ``LIVE`` has passed its whole chain. The inference worker says ``HELD`` or
+    ``COVERED`` where an effect failed or is not warm, and such a frame has no payload:
+    output repeats the last protected picture, or makes a cover of it.
+    """
+
+    LIVE = 1
+    HELD = 2
+    COVERED = 3
+    SLATE = 4
+
+
+class Step(enum.IntEnum):
+    """The steps of a frame's ledger, in their order."""
+
+    DECODED = 0
+    INGESTED = 1  # published in the raw ring
+    PICKED = 2  # taken by the inference worker
+    PROCESSED = 3  # published in the processed ring
+    TAKEN = 4  # taken by output
+    ENCODED = 5  # published in the encoded ring
+
+
+_NO_STEPS = (0,) * len(Step)
+_STRUCT = struct.Struct("<IHHQQIIIBBBBqqQ" + "q" * len(Step))
+assert _STRUCT.size <= HEADER_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """One frame's identity, geometry and ledger.
+
+    Attributes:
+        sequence: Number of the source frame within its stream, from 0, never reused.
+        generation: Which life of the ingest worker made it.
+        width: In pixels, of the picture; odd sizes are allowed.
+        height: In pixels.
+        payload_bytes: Behind the header; 0 for a verdict without a picture.
+        pixel_format: What the payload is.
+        full_range: Luma is 0..255 where true (JPEG cameras), 16..235 where false.
+        matrix: The YUV coefficients of the source.
+        verdict: What the chain of effects made of the frame.
+        pts_ns: The source's own presentation time, in ns from its start.
+        capture_ns: Monotonic time at which the source handed the picture over.
+        revision: The configuration revision whose chain the frame has passed.
+        steps_ns: Monotonic time of each `Step`; 0 where the frame was not there yet.
+    """
+
+    sequence: int
+    width: int
+    height: int
+    capture_ns: int
+    generation: int = 0
+    payload_bytes: int = 0
+    pixel_format: PixelFormat = PixelFormat.I420
+    full_range: bool = False
+    matrix: Matrix = Matrix.BT601
+    verdict: Verdict = Verdict.LIVE
+    pts_ns: int = 0
+    revision: int = 0
+    steps_ns: tuple[int, ...] = field(default=_NO_STEPS)
+
+    def stamped(self, step: Step, at_ns: int) -> FrameHeader:
+        """Return the header with ``step`` written into its ledger."""
+        steps = list(self.steps_ns)
+        steps[step] = at_ns
+        return replace(self, steps_ns=tuple(steps))
+
+    def pack_into(self, slot: memoryview) -> None:
+        """Write the header to the start of ``slot``."""
+        _STRUCT.pack_into(
+            slot,
+            0,
+            _MAGIC,
+            _VERSION,
+            0,
+            self.sequence,
+            self.generation,
+            self.width,
+            self.height,
+            self.payload_bytes,
+            self.pixel_format,
+            self.full_range,
+            self.matrix,
+            self.verdict,
+            self.pts_ns,
+            self.capture_ns,
+            self.revision,
+            *self.steps_ns,
+        )
+
+
+def unpack_header(slot: memoryview) -> FrameHeader:
+    """Read the header at the start of ``slot``.
+
+    Raises:
+        ValueError: The bytes are not a header of this version, or name a payload that
+            the slot cannot hold.
+    """
+    fields = _STRUCT.unpack_from(slot, 0)
+    if fields[0] != _MAGIC or fields[1] != _VERSION:
+        raise ValueError(f"no frame header: magic {fields[0]:#x}, version {fields[1]}")
+    header = FrameHeader(
+        sequence=fields[3],
+        generation=fields[4],
+        width=fields[5],
+        height=fields[6],
+        payload_bytes=fields[7],
+        pixel_format=PixelFormat(fields[8]),
+        full_range=bool(fields[9]),
+        matrix=Matrix(fields[10]),
+        verdict=Verdict(fields[11]),
+        pts_ns=fields[12],
+        capture_ns=fields[13],
+        revision=fields[14],
+        steps_ns=tuple(fields[15:]),
+    )
+    if HEADER_BYTES + header.payload_bytes > len(slot):
+        raise ValueError(
+            f"payload of {header.payload_bytes} bytes in a slot of {len(slot)}"
+        )
+    return header
+
+
+def i420_bytes(width: int, height: int) -> int:
+    """Return the size of an I420 picture; chroma planes of odd sizes round up."""
+    return width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
