@@ -1,0 +1,1 @@
+"""Step 3b: what changes a frame, one `Effect` a module."""

@@ -1,0 +1,114 @@
+"""What the workers are to do: the plain, validated result of the configuration.
+
+The supervisor must stay light and never loads pydantic, and no worker needs to parse a
+file; so `ooblexd.config` turns its models into these frozen values, which travel as
+JSON over the command sockets.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EffectPlan:
+    """One effect of a chain.
+
+    Attributes:
+        effect: Its name, such as ``blur_faces``.
+        mode: ``every_frame`` or ``tracked``.
+        on_failure: ``cover``, ``hold`` or ``pass``.
+        is_privacy: Whether a frame without it must never be shown.
+        parameters: The effect's own, validated, by name.
+    """
+
+    effect: str
+    mode: str = "every_frame"
+    on_failure: str = "cover"
+    is_privacy: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """One stream, from its source to its encoded pictures.
+
+    Attributes:
+        name: ``^[a-z0-9][a-z0-9_-]{0,62}$``.
+        source: The source's URL, with its credentials: never to be logged.
+        transport: For RTSP: ``auto``, ``tcp`` or ``udp``.
+        max_fps: Frames above it are dropped after decoding; 0 is no limit.
+        max_age_ms: A frame older than this is not shown; 0 lets the daemon choose.
+        jpeg_quality: 1..100.
+        effects: The chain, in its order.
+        enabled: A stream that is not enabled has no workers.
+    """
+
+    name: str
+    source: str
+    transport: str = "auto"
+    max_fps: float = 0.0
+    max_age_ms: int = 0
+    jpeg_quality: int = 80
+    effects: tuple[EffectPlan, ...] = ()
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonPlan:
+    """The whole daemon.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port; 0 lets the kernel choose.
+        allowed_hosts: Values of ``Host`` that requests may carry, beside loopback.
+        inference_workers: Size of the pool.
+        inference_threads: Threads of an engine within one worker.
+        engine: ``auto`` or the name of an engine.
+        config_path: The file that changes by API are written to.
+        streams: By their order in the file.
+    """
+
+    host: str
+    port: int
+    config_path: str
+    allowed_hosts: tuple[str, ...] = ()
+    inference_workers: int = 1
+    inference_threads: int = 1
+    engine: str = "auto"
+    log_level: str = "info"
+    streams: tuple[StreamPlan, ...] = ()
+
+
+def protects_more(old: tuple[EffectPlan, ...], new: tuple[EffectPlan, ...]) -> bool:
+    """Say whether ``new`` guards something that ``old`` does not.
+
+    Where it does, nothing may leave by the old chain any more. The comparison is
+    deliberately strict: a privacy effect with any other parameter counts as new.
+    """
+    return any(effect.is_privacy and effect not in old for effect in new)
+
+
+def format_plan(plan: StreamPlan | DaemonPlan) -> str:
+    """Return ``plan`` as JSON."""
+    return json.dumps(asdict(plan), separators=(",", ":"))
+
+
+def parse_stream_plan(text: str) -> StreamPlan:
+    """Return what `format_plan` wrote."""
+    return _stream_of(json.loads(text))
+
+
+def parse_daemon_plan(text: str) -> DaemonPlan:
+    """Return what `format_plan` wrote."""
+    fields = json.loads(text)
+    fields["allowed_hosts"] = tuple(fields["allowed_hosts"])
+    fields["streams"] = tuple(_stream_of(stream) for stream in fields["streams"])
+    return DaemonPlan(**fields)
+
+
+def _stream_of(fields: dict[str, Any]) -> StreamPlan:
+    fields["effects"] = tuple(EffectPlan(**effect) for effect in fields["effects"])
+    return StreamPlan(**fields)
