@@ -1,0 +1,273 @@
+"""What supervisor and workers say to one another.
+
+Each worker has one end of a ``SOCK_SEQPACKET`` pair: a message is one datagram of JSON,
+and descriptors travel beside it (``SCM_RIGHTS``). Both ends are non-blocking. These are
+the only types that cross it.
+"""
+
+from __future__ import annotations
+
+import array
+import enum
+import json
+import socket
+from dataclasses import asdict, dataclass
+from typing import ClassVar, TypeAlias
+
+_MESSAGE_BYTES = 1 << 20
+_MAX_FDS = 32
+
+
+class RingKind(str, enum.Enum):
+    """The rings of a stream, in the order of its flow."""
+
+    RAW = "raw"
+    PROCESSED = "processed"
+    ENCODED = "encoded"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachWriter:
+    """Write this ring from now on; fds: the segment, then one eventfd a reader."""
+
+    tag: ClassVar[str] = "attach_writer"
+    stream: str
+    kind: str
+    slots: int
+    slot_bytes: int
+    readers: int
+    history: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttachReader:
+    """Read this ring from now on, in ``place``; fds: the segment, the eventfd."""
+
+    tag: ClassVar[str] = "attach_reader"
+    stream: str
+    kind: str
+    slots: int
+    slot_bytes: int
+    readers: int
+    history: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureStream:
+    """Work for this stream by this plan; fds: the demand eventfd where it has one.
+
+    Attributes:
+        plan: A `StreamPlan` as JSON; the credentials of the source only for ingest.
+        revision: Of this plan.
+        required_revision: What a frame must have passed to be shown.
+        stage_page: Index of the page that the stage writes.
+        stream_page: Index of the supervisor's page.
+        demand_page: Index of control's page.
+        ingest_page: Index of the page that the stream's ingest writes.
+        ingest_worker_page: Index of the worker page of the stream's ingest.
+    """
+
+    tag: ClassVar[str] = "configure_stream"
+    stream: str
+    plan: str
+    revision: int
+    required_revision: int
+    stage_page: int
+    stream_page: int
+    demand_page: int
+    ingest_page: int
+    ingest_worker_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStream:
+    """Close all that belongs to this stream."""
+
+    tag: ClassVar[str] = "forget_stream"
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker does its work; sent once."""
+
+    tag: ClassVar[str] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class NeedSlots:
+    """The writer met a frame too large for the slots of its ring."""
+
+    tag: ClassVar[str] = "need_slots"
+    stream: str
+    kind: str
+    slot_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsRefused:
+    """There is no memory for larger slots; the ring stays as it is."""
+
+    tag: ClassVar[str] = "slots_refused"
+    stream: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPlan:
+    """Control asks for a change of one stream; an empty plan removes it."""
+
+    tag: ClassVar[str] = "apply_plan"
+    request: int
+    stream: str
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The answer: what `ApplyPlan` asks for is so, or why not.
+
+    Attributes:
+        request: Of the question.
+        error: Empty where it was done.
+        needed_bytes: Where shared memory was too little.
+        free_bytes: Likewise.
+    """
+
+    tag: ClassVar[str] = "applied"
+    request: int
+    error: str
+    needed_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChanged:
+    """Which pages there are: a `Layout` as JSON, for control."""
+
+    tag: ClassVar[str] = "layout_changed"
+    layout: str
+
+
+Message: TypeAlias = (
+    AttachWriter
+    | AttachReader
+    | ConfigureStream
+    | ForgetStream
+    | Ready
+    | NeedSlots
+    | SlotsRefused
+    | ApplyPlan
+    | Applied
+    | LayoutChanged
+)
+_TYPES: dict[str, type[Message]] = {
+    kind.tag: kind
+    for kind in (
+        AttachWriter,
+        AttachReader,
+        ConfigureStream,
+        ForgetStream,
+        Ready,
+        NeedSlots,
+        SlotsRefused,
+        ApplyPlan,
+        Applied,
+        LayoutChanged,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLayout:
+    """Where a stream's numbers stand.
+
+    Attributes:
+        name: Of the stream.
+        plan: As JSON.
+        stream_page: The supervisor's words.
+        demand_page: Control's words.
+        ingest_page: Counters of the ingest stage.
+        inference_page: Of the inference stage.
+        output_page: Of the output stage.
+        workers: The names of the workers that carry the stream.
+    """
+
+    name: str
+    plan: str
+    stream_page: int
+    demand_page: int
+    ingest_page: int
+    inference_page: int
+    output_page: int
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLayout:
+    """The page of a worker."""
+
+    name: str
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything on the board that control reads."""
+
+    supervisor_page: int
+    streams: tuple[StreamLayout, ...]
+    workers: tuple[WorkerLayout, ...]
+
+
+def format_layout(layout: Layout) -> str:
+    """Return ``layout`` as JSON."""
+    return json.dumps(asdict(layout), separators=(",", ":"))
+
+
+def parse_layout(text: str) -> Layout:
+    """Return what `format_layout` wrote."""
+    fields = json.loads(text)
+    streams = tuple(
+        StreamLayout(**{**stream, "workers": tuple(stream["workers"])})
+        for stream in fields["streams"]
+    )
+    workers = tuple(WorkerLayout(**worker) for worker in fields["workers"])
+    return Layout(fields["supervisor_page"], streams, workers)
+
+
+def send(end: socket.socket, message: Message, fds: tuple[int, ...] = ()) -> None:
+    """Send ``message`` and copies of ``fds``.
+
+    Raises:
+        BlockingIOError: The other end has not read for long; try again later.
+        ConnectionError: It is gone.
+    """
+    data = json.dumps({"tag": message.tag, **asdict(message)}).encode()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+    end.sendmsg([data], rights if fds else [])
+
+
+def receive(end: socket.socket) -> tuple[Message, list[int]] | None:
+    """Return the next message and its descriptors, which the caller owns.
+
+    Returns:
+        None when the other end is closed.
+
+    Raises:
+        BlockingIOError: Nothing is there.
+    """
+    data, ancillary, _flags, _address = end.recvmsg(
+        _MESSAGE_BYTES, socket.CMSG_SPACE(_MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC
+    )
+    if not data:
+        return None
+    fds = array.array("i")
+    for level, kind, rights in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(rights[: len(rights) - len(rights) % fds.itemsize])
+    fields = json.loads(data)
+    return _TYPES[fields.pop("tag")](**fields), list(fds)
