@@ -1,0 +1,1 @@
+"""The networks that the package ships, with their manifest and `NOTICE`."""
