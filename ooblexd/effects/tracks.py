@@ -1,0 +1,175 @@
+"""Where faces are between, and after, their detections: pure, without a clock.
+
+One clear frame is a leak, so every choice here errs towards covering:
+
+- A face is covered from its first sighting on, at once.
+- One that the detector no longer sees stays covered for `TrackLimits.hold_ns`, over
+  the place where it was seen last *and* where its motion would have taken it, and the
+  area grows meanwhile, since nobody knows.
+- The covered area follows a face without delay (it always holds the newest detection)
+  and only shrinks slowly, which also calms the jitter of the detector.
+- To keep a track takes a lower score than to start one.
+
+Nothing here guesses that a scene has changed: after a cut the old covers stay until
+they have been held long enough, and the new faces are covered as first sightings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ooblexd.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ooblexd.effects.boxes import Box, Found
+
+# All in sizes of the face, or in seconds.
+_GROWTH_PER_S = 1.5
+_MOST_GROWTH = 0.6
+_MOST_SPEED_PER_S = 12.0
+_LONGEST_FLIGHT_S = 0.4
+_NEWEST_SPEED_SHARE = 0.6
+_SHRINK_TIME_S = 0.25
+_REACH = 1.0
+_SIZE_RATIO = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class TrackLimits:
+    """What the configuration says about tracks.
+
+    Attributes:
+        start_score: Least score of a detection that starts a track.
+        hold_ns: How long a track lives after its last sighting.
+    """
+
+    start_score: float = 0.35
+    hold_ns: int = NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One face, as of its last sighting.
+
+    Attributes:
+        box: Where the detector saw it, in pixels.
+        shown: What was covered then; holds ``box``.
+        speed: x and y, in pixels per second.
+        seen_ns: Capture time of the frame it was seen in.
+        sightings: How often it was seen.
+    """
+
+    box: Box
+    shown: Box
+    speed: tuple[float, float]
+    seen_ns: int
+    sightings: int = 1
+
+    def moved_by(self, at_ns: int) -> tuple[float, float]:
+        """Return how far it should have come at ``at_ns``, x and y in pixels."""
+        flight_s = min(_seconds(self.seen_ns, at_ns), _LONGEST_FLIGHT_S)
+        return self.speed[0] * flight_s, self.speed[1] * flight_s
+
+    def area(self, at_ns: int) -> Box:
+        """Return what must be covered at ``at_ns``: where it was, and may be by now."""
+        unseen_s = _seconds(self.seen_ns, at_ns)
+        growth = self.box.size * min(_GROWTH_PER_S * unseen_s, _MOST_GROWTH)
+        there = self.shown.moved(*self.moved_by(at_ns))
+        return self.shown.joined(there).grown(growth)
+
+
+def advance(
+    tracks: Sequence[Track], found: Sequence[Found], at_ns: int, limits: TrackLimits
+) -> tuple[Track, ...]:
+    """Return the tracks after one more frame was analysed.
+
+    Args:
+        tracks: What the previous frames left.
+        found: Every detection, weak ones included.
+        at_ns: Capture time of the analysed frame.
+        limits: What the configuration says.
+    """
+    pairs = _paired(tracks, found, at_ns)
+    seen = [
+        _followed(track, found[pairs[i]], at_ns)
+        for i, track in enumerate(tracks)
+        if i in pairs
+    ]
+    held = [
+        track
+        for i, track in enumerate(tracks)
+        if i not in pairs and at_ns - track.seen_ns <= limits.hold_ns
+    ]
+    used = set(pairs.values())
+    new = [
+        Track(one.box, one.box, (0.0, 0.0), at_ns)
+        for j, one in enumerate(found)
+        if j not in used and one.score >= limits.start_score
+    ]
+    return (*seen, *held, *new)
+
+
+def _paired(
+    tracks: Sequence[Track], found: Sequence[Found], at_ns: int
+) -> dict[int, int]:
+    """Match each track with at most one detection, the nearest pairs first."""
+    near = sorted(
+        (distance, i, j)
+        for i, track in enumerate(tracks)
+        for j, one in enumerate(found)
+        if (distance := _distance(track, one.box, at_ns)) <= _REACH
+    )
+    pairs: dict[int, int] = {}
+    for _, i, j in near:
+        if i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return pairs
+
+
+def _distance(track: Track, box: Box, at_ns: int) -> float:
+    """Return how far ``box`` is from where the face should be, in sizes of the face."""
+    size = max(track.box.size, box.size)
+    if size > _SIZE_RATIO * min(track.box.size, box.size):
+        return math.inf
+    moved = track.box.moved(*track.moved_by(at_ns))
+    return min(math.dist(moved.centre, box.centre), _from(track, box)) / size
+
+
+def _from(track: Track, box: Box) -> float:
+    return math.dist(track.box.centre, box.centre)
+
+
+def _followed(track: Track, one: Found, at_ns: int) -> Track:
+    elapsed_s = _seconds(track.seen_ns, at_ns)
+    if elapsed_s <= 0:
+        return replace(track, box=one.box, shown=track.shown.joined(one.box))
+    old, new = track.box.centre, one.box.centre
+    step = (new[0] - old[0], new[1] - old[1])
+    most = _MOST_SPEED_PER_S * one.box.size
+    share = _NEWEST_SPEED_SHARE if track.sightings > 1 else 1.0
+    speed_x, speed_y = (
+        max(-most, min(most, share * (px / elapsed_s) + (1 - share) * before))
+        for px, before in zip(step, track.speed, strict=True)
+    )
+    left = math.exp(-elapsed_s / _SHRINK_TIME_S)
+    shrunk = _between(one.box, track.shown.moved(*step), left)
+    return Track(
+        one.box,
+        one.box.joined(shrunk),
+        (speed_x, speed_y),
+        at_ns,
+        track.sightings + 1,
+    )
+
+
+def _between(one: Box, other: Box, share: float) -> Box:
+    """Return the box ``share`` of the way from ``one`` to ``other``."""
+    return type(one)(*(a + (b - a) * share for a, b in zip(one, other, strict=True)))
+
+
+def _seconds(from_ns: int, to_ns: int) -> float:
+    return max(0, to_ns - from_ns) / NS_PER_S
