@@ -1,14 +1,28 @@
-"""Step 1: where frames enter, one `Source` a URL scheme."""
+"""Step 1: where frames enter, one `Source` a URL scheme.
+
+Importing this package loads no decoder: `open_source` imports the module that it needs,
+and `ooblexd.sources.url` tells what a URL may be without any of them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ooblexd.sources.options import SourceDescription, SourceOptions, Transport
+from ooblexd.sources.url import scheme_of
+
 if TYPE_CHECKING:
     from ooblexd.frame import Matrix
     from ooblexd.pixels import Planes
 
-__all__ = ["Picture", "Source"]
+__all__ = [
+    "Picture",
+    "Source",
+    "SourceDescription",
+    "SourceOptions",
+    "Transport",
+    "open_source",
+]
 
 
 class Picture(Protocol):
@@ -25,13 +39,26 @@ class Picture(Protocol):
         decoded_ns: Monotonic time at which the decoder gave it.
     """
 
-    width: int
-    height: int
-    full_range: bool
-    matrix: Matrix
-    pts_ns: int
-    capture_ns: int
-    decoded_ns: int
+    @property
+    def width(self) -> int: ...  # noqa: D102 - the class documents it
+
+    @property
+    def height(self) -> int: ...  # noqa: D102 - the class documents it
+
+    @property
+    def full_range(self) -> bool: ...  # noqa: D102 - the class documents it
+
+    @property
+    def matrix(self) -> Matrix: ...  # noqa: D102 - the class documents it
+
+    @property
+    def pts_ns(self) -> int: ...  # noqa: D102 - the class documents it
+
+    @property
+    def capture_ns(self) -> int: ...  # noqa: D102 - the class documents it
+
+    @property
+    def decoded_ns(self) -> int: ...  # noqa: D102 - the class documents it
 
     def copy_to(self, planes: Planes) -> None:
         """Write the picture as I420 into ``planes``, which have its size."""
@@ -42,7 +69,13 @@ class Source(Protocol):
 
     A source is opened by `open_source`, used by one thread, and closed by the same
     thread. It neither reconnects nor counts: that is the ingest stage's.
+
+    Attributes:
+        description: What the source said of itself when it was opened.
     """
+
+    @property
+    def description(self) -> SourceDescription: ...  # noqa: D102 - documented above
 
     def read(self) -> Picture:
         """Block until the next picture.
@@ -54,3 +87,24 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release all that the source holds; a second call does nothing."""
+
+
+def open_source(url: str, options: SourceOptions | None = None) -> Source:
+    """Open the source that ``url`` names.
+
+    Blocks at most ``options.open_timeout_s``.
+
+    Raises:
+        ConfigError: There is no source of this kind.
+        SourceUnavailableError: It does not answer, or is no video.
+        SourceRefusedError: The login was refused.
+    """
+    options = options or SourceOptions()
+    scheme = scheme_of(url).name
+    if scheme == "demo":
+        from ooblexd.sources.demo import DemoSource  # noqa: PLC0415 - loads PyAV
+
+        return DemoSource(options)
+    from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
+
+    return Clip(url.partition(":")[2], options)

@@ -1,0 +1,156 @@
+"""A video file played in a loop at its own pace: what ``file:`` and ``demo:`` share."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+
+from ooblexd.clock import NS_PER_S
+from ooblexd.errors import SourceUnavailableError
+from ooblexd.sources.options import SourceDescription, SourceOptions
+from ooblexd.sources.pace import Pace
+from ooblexd.sources.picture import DecodedPicture, picture_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container import InputContainer
+
+_DEFAULT_FPS = 25.0
+_FAILURES_IN_A_ROW = 10
+
+
+class Clip:
+    """A `ooblexd.sources.Source` over a file.
+
+    A picture is decoded first and then waits until it is due, so that it is handed over
+    at its time and not a decoding later.
+
+    Args:
+        path: Of the file.
+        options: Its clock; nothing else applies to a file.
+
+    Raises:
+        SourceUnavailableError: There is no such file, it cannot be read, or holds no
+            video; each says so.
+
+    Attributes:
+        description: What the file is.
+        tick: Number of the picture read last, counting those missed before it.
+    """
+
+    def __init__(self, path: str, options: SourceOptions) -> None:
+        self._path = path
+        self._container = _open(path)
+        self.description = _describe(self._container)
+        self._period_ns = round(NS_PER_S / self.description.fps)
+        self._pace = Pace(self._period_ns, options.now_ns)
+        self._frames = self._frames_for_ever()
+        self._pictures_read = 0
+        self.tick = 0
+
+    def read(self) -> DecodedPicture:
+        """Block until the next picture is due; a clip never ends.
+
+        Raises:
+            SourceUnavailableError: The file cannot be decoded any more.
+        """
+        frame, clip_ns = next(self._frames)
+        capture_ns = self._pace.wait_until(clip_ns)
+        self.tick = self._pictures_read + self._pace.missed
+        self._pictures_read += 1
+        return picture_of(
+            frame, pts_ns=clip_ns, capture_ns=capture_ns, decoded_ns=capture_ns
+        )
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._container.close()
+
+    def _frames_for_ever(self) -> Iterator[tuple[av.VideoFrame, int]]:
+        """Yield each frame with its time in ns, which goes on over repetitions."""
+        end_ns = 0
+        while True:
+            start_ns = end_ns
+            for frame in self._frames_once():
+                clip_ns = end_ns
+                if frame.pts is not None and frame.time_base is not None:
+                    clip_ns = start_ns + int(frame.pts * frame.time_base * NS_PER_S)
+                clip_ns = max(clip_ns, end_ns - self._period_ns // 2)
+                end_ns = clip_ns + self._period_ns
+                yield frame, clip_ns
+            if end_ns == start_ns:
+                raise SourceUnavailableError("no picture of the file can be decoded")
+            self._rewind()
+
+    def _frames_once(self) -> Iterator[av.VideoFrame]:
+        failures = 0
+        first_pts: int | None = None
+        for packet in self._container.demux(self._container.streams.video[0]):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as exc:
+                failures += 1
+                if failures >= _FAILURES_IN_A_ROW:
+                    raise SourceUnavailableError("the file is damaged") from exc
+                continue
+            for frame in frames:
+                failures = 0
+                if frame.pts is not None:
+                    first_pts = frame.pts if first_pts is None else first_pts
+                    frame.pts -= first_pts
+                yield frame
+
+    def _rewind(self) -> None:
+        # Seeking is for what cannot seek (raw H.264) no more certain than opening anew,
+        # and opening takes a few ms: less than the period it has.
+        self._container.close()
+        self._container = _open(self._path)
+
+
+def _open(path: str) -> InputContainer:
+    _check(path)
+    try:
+        # The prefix and the list keep a path from being read as another protocol's URL.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except av.FFmpegError as exc:
+        raise SourceUnavailableError("the file is not a video") from exc
+    if not container.streams.video:
+        container.close()
+        raise SourceUnavailableError("the file has no video track")
+    container.streams.video[0].thread_type = "NONE"
+    return container
+
+
+def _check(path: str) -> None:
+    """Find out what is wrong with a path, in words better than the decoder's."""
+    try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISREG(mode):
+            Path(path).open("rb").close()
+    except FileNotFoundError as exc:
+        raise SourceUnavailableError("there is no such file") from exc
+    except PermissionError as exc:
+        raise SourceUnavailableError("the file may not be read") from exc
+    except OSError as exc:
+        reason = f"the file cannot be read: {exc.strerror}"
+        raise SourceUnavailableError(reason) from exc
+    if not stat.S_ISREG(mode):
+        raise SourceUnavailableError("the path is not a file")
+
+
+def _describe(container: InputContainer) -> SourceDescription:
+    stream = container.streams.video[0]
+    codec = stream.codec_context
+    rate = stream.average_rate or stream.guessed_rate
+    return SourceDescription(
+        codec=codec.name,
+        width=codec.width,
+        height=codec.height,
+        fps=float(rate) if rate else _DEFAULT_FPS,
+        has_b_frames=bool(codec.has_b_frames),
+        transport="local",
+    )

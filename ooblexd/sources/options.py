@@ -1,0 +1,52 @@
+"""How a source is opened, and what it turned out to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ooblexd.clock import monotonic_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Transport = Literal["auto", "tcp", "udp"]
+"""How RTSP carries its packets; ``auto`` is TCP, and UDP where TCP is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How a source is opened.
+
+    Attributes:
+        transport: For RTSP only.
+        open_timeout_s: `ooblexd.sources.open_source` blocks no longer than this.
+        read_timeout_s: `Source.read` gives up when nothing came for so long.
+        now_ns: The monotonic clock, in ns.
+    """
+
+    transport: Transport = "auto"
+    open_timeout_s: float = 10.0
+    read_timeout_s: float = 3.0
+    now_ns: Callable[[], int] = monotonic_ns
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDescription:
+    """What an opened source said of itself, before its first picture.
+
+    Attributes:
+        codec: As FFmpeg names it: ``h264``, ``hevc``, ``mjpeg``.
+        width: In pixels; 0 where only the first picture will tell.
+        height: In pixels; likewise.
+        fps: As announced; 0.0 where it is not.
+        has_b_frames: Pictures come reordered, which delays them by whole frames.
+        transport: ``tcp`` or ``udp`` for RTSP, ``http`` or ``local`` for the others.
+    """
+
+    codec: str
+    width: int
+    height: int
+    fps: float
+    has_b_frames: bool
+    transport: str

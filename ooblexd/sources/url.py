@@ -1,0 +1,93 @@
+"""What a source's URL may be, known without opening it.
+
+The configuration and the API ask this module; it loads no decoder and no numpy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from ooblexd.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One kind of source.
+
+    Attributes:
+        name: As users write it: ``rtsp``, ``file``; ``/dev/`` for devices.
+        form: How a whole URL of it looks, for messages.
+        is_file_only: Accepted from the configuration file but never by API, since it
+            reads what lies on this machine.
+    """
+
+    name: str
+    form: str
+    is_file_only: bool = False
+
+
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("demo", "demo:"),
+        Scheme("file", "file:PATH", is_file_only=True),
+        Scheme("rtsp", "rtsp://HOST/PATH"),
+        Scheme("http", "http://HOST/PATH"),
+        Scheme("https", "https://HOST/PATH"),
+    )
+}
+"""Every kind of source that `ooblexd.sources.open_source` opens, by its scheme."""
+
+_LATER_FILE_ONLY = ("exec", "/dev/")
+
+
+def scheme_of(url: str) -> Scheme:
+    """Return the scheme of a source's URL.
+
+    Raises:
+        ConfigError: There is no such scheme, or the URL lacks its host or path; the
+            message lists the schemes there are and never repeats the URL's login.
+    """
+    name, colon, rest = url.partition(":")
+    name = name.lower()
+    scheme = SCHEMES.get(name) if colon else None
+    if scheme is None:
+        raise ConfigError([_no_such_scheme(url, name if colon else "")])
+    if scheme.form.endswith("PATH") and "//" not in scheme.form and not rest:
+        raise ConfigError([f"a source {name}: needs a path: {scheme.form}"])
+    if "//" in scheme.form and not host_of(url):
+        raise ConfigError([f"a source {name}: needs a host: {scheme.form}"])
+    return scheme
+
+
+def is_file_only(url: str) -> bool:
+    """Say whether only the configuration file, never the API, may name this source.
+
+    True also for what reads this machine but is no source here (``exec:``, ``/dev/``),
+    so that the API refuses it in the same way whatever version runs.
+    """
+    name = url.partition(":")[0].lower()
+    if name in _LATER_FILE_ONLY or url.startswith("/"):
+        return True
+    return name in SCHEMES and SCHEMES[name].is_file_only
+
+
+def host_of(url: str) -> str:
+    """Return host and port of a URL, without its login; empty where it has none."""
+    _, _, rest = url.partition("://")
+    authority = rest
+    for end in "/?#":
+        authority = authority.partition(end)[0]
+    return authority.rpartition("@")[2]
+
+
+def _no_such_scheme(url: str, name: str) -> str:
+    allowed = ", ".join(scheme.form for scheme in SCHEMES.values())
+    if name and name.replace("+", "").replace("-", "").isalnum():
+        near = difflib.get_close_matches(name, SCHEMES, n=1)
+        hint = f"; did you mean {near[0]}:?" if near else ""
+        return f"no source {name}:{hint} (allowed: {allowed})"
+    if url.startswith("/"):
+        return f"a path needs file: before it (allowed: {allowed})"
+    return f"a source is a URL (allowed: {allowed})"
