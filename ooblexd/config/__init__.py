@@ -1,0 +1,11 @@
+"""How one writes it down: the TOML file and the environment, checked, as a frozen tree.
+
+`load` is the only reader of the file and of the environment: ``load_config(path,
+environ)`` returns a `schema.Config`, or raises one `ConfigError` that lists every
+problem. `plans` turns it into the plain values of `ooblexd.plan`, which is all that the
+supervisor and the workers ever see. `file` writes changes back, `patch` is the edge of
+the control API, `diff` says what two plans differ in.
+
+Importing this package loads nothing; `schema` and those that need it load pydantic, so
+the supervisor imports `diff` alone and parses the file in a process of its own.
+"""

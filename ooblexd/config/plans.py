@@ -1,0 +1,70 @@
+"""From the checked configuration to the plain values that the daemon works from."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ooblexd.effects.catalogue import EFFECTS
+from ooblexd.plan import DaemonPlan, EffectPlan, StreamPlan
+
+if TYPE_CHECKING:
+    from ooblexd.config.schema import Config, EffectConfig, StreamConfig
+
+_MOST_AUTO_WORKERS = 4
+
+
+def plan_of(config: Config, cores: int | None = None) -> DaemonPlan:
+    """Return what the daemon is to do.
+
+    Args:
+        config: Checked.
+        cores: That the daemon may use, for ``workers = "auto"``; None asks the system.
+    """
+    if cores is None:
+        cores = len(os.sched_getaffinity(0))
+    workers = config.inference.workers
+    return DaemonPlan(
+        host=config.http.host,
+        port=config.http.port,
+        config_path=str(config.location.path),
+        allowed_hosts=config.http.allowed_hosts,
+        inference_workers=workers if isinstance(workers, int) else auto_workers(cores),
+        inference_threads=config.inference.threads,
+        engine=config.inference.engine,
+        log_level=config.log.level,
+        streams=tuple(plan_of_stream(*item) for item in config.streams.items()),
+    )
+
+
+def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
+    """Return what is to be done for one stream."""
+    return StreamPlan(
+        name=name,
+        source=stream.source,
+        transport=stream.transport,
+        max_fps=stream.max_fps,
+        max_age_ms=stream.max_age_ms,
+        jpeg_quality=stream.jpeg_quality,
+        effects=tuple(_plan_of_effect(effect) for effect in stream.effects),
+        enabled=stream.enabled,
+    )
+
+
+def auto_workers(cores: int) -> int:
+    """Return how many inference workers a box gets.
+
+    One for every two cores, 1 to 4: the other half decodes and encodes. It does not
+    depend on the streams, since adding one must not disturb the rest.
+    """
+    return min(max(cores // 2, 1), _MOST_AUTO_WORKERS)
+
+
+def _plan_of_effect(effect: EffectConfig) -> EffectPlan:
+    return EffectPlan(
+        effect=effect.effect,
+        mode=effect.mode,
+        on_failure=effect.on_failure,
+        is_privacy=EFFECTS[effect.effect].is_privacy,
+        parameters=effect.parameters,
+    )

@@ -1,0 +1,146 @@
+"""The configuration as types: each key, its kind, its range and its default, once.
+
+`config/ooblexd.toml` repeats every key with its default and explains it; a test
+compares the two.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ooblexd.config.effects import complete_effect
+from ooblexd.config.source import check_source
+from ooblexd.config.values import (
+    MAX_EFFECTS,
+    MAX_STREAMS,
+    AllowedHost,
+    ListenHost,
+    Number,
+    StreamName,
+    Whole,
+    Workers,
+)
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and without keys that we do not know."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        validate_default=True,
+    )
+
+
+class HttpConfig(Section):
+    """``[http]``: where the daemon is reached."""
+
+    host: ListenHost = "127.0.0.1"
+    port: Whole = Field(default=8800, ge=0, le=65535)
+    allowed_hosts: tuple[AllowedHost, ...] = ()
+
+
+class EffectConfig(Section):
+    """One effect of a chain, complete: what was left out has its default.
+
+    Attributes:
+        parameters: The effect's own; in TOML and JSON they stand beside ``effect``.
+    """
+
+    effect: str
+    mode: str
+    on_failure: str
+    parameters: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: object) -> object:
+        return complete_effect(value)
+
+
+class StreamConfig(Section):
+    """``[streams.NAME]``: a source and what happens to its frames."""
+
+    source: Annotated[str, Field(repr=False), AfterValidator(check_source)]
+    enabled: bool = True
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+    max_fps: Number = Field(default=0.0, ge=0, le=240)
+    max_age_ms: Whole = Field(default=0, ge=0, le=60_000)
+    jpeg_quality: Whole = Field(default=80, ge=1, le=100)
+    effects: tuple[EffectConfig, ...] = Field(default=(), max_length=MAX_EFFECTS)
+
+
+class InferenceConfig(Section):
+    """``[inference]``: the pool that runs the effects."""
+
+    engine: Literal["auto", "onnx-cpu"] = "auto"
+    workers: Workers = "auto"
+    threads: Whole = Field(default=1, ge=1, le=64)
+
+
+class LogConfig(Section):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Document(Section):
+    """The whole file."""
+
+    http: HttpConfig = HttpConfig()
+    streams: dict[StreamName, StreamConfig] = Field(default={}, max_length=MAX_STREAMS)
+    inference: InferenceConfig = InferenceConfig()
+    log: LogConfig = LogConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the configuration lies.
+
+    Attributes:
+        path: The file that changes are written to.
+        is_demo: There is no file: the demo runs, and the first change creates it.
+    """
+
+    path: Path
+    is_demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A checked configuration and where each part of it came from.
+
+    Attributes:
+        document: The file with the environment over it.
+        location: Where the file lies.
+        overrides: Key path (``("http", "port")``) to the environment variable that
+            sets it; such a value is never written to the file.
+    """
+
+    document: Document
+    location: Location
+    overrides: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    @property
+    def http(self) -> HttpConfig:
+        """The section ``[http]``."""
+        return self.document.http
+
+    @property
+    def streams(self) -> dict[str, StreamConfig]:
+        """Each stream by its name, in the order of the file; not to be modified."""
+        return self.document.streams
+
+    @property
+    def inference(self) -> InferenceConfig:
+        """The section ``[inference]``."""
+        return self.document.inference
+
+    @property
+    def log(self) -> LogConfig:
+        """The section ``[log]``."""
+        return self.document.log
