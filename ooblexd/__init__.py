@@ -1,0 +1,49 @@
+"""ooblexd: a camera goes in, protected pictures come out, less than a frame later.
+
+Follow one frame. A camera's packet arrives in the ingest worker, is decoded straight
+into a slot of the *raw* ring, and the inference worker is woken. That one copies the
+newest picture into memory of its own, gives the slot back, lets the chain of effects
+work, and copies what has passed into the *processed* ring. The output worker encodes it
+once, while somebody looks, into the *encoded* ring, and control hands the same bytes to
+every viewer. A reader always takes the newest frame, so whoever is slow skips, and
+nothing ever queues. ::
+
+    supervisor ── makes and owns every ring and page, forks and replaces the workers
+     ├─ ingest:<stream>    source ─▶ raw ring
+     ├─ inference:<n>      raw ring ─▶ effects ─▶ processed ring
+     ├─ output:<stream>    processed ring ─▶ JPEG ─▶ encoded ring
+     └─ control            encoded rings ─▶ viewers; API, health, metrics, page
+
+Two promises shape it. *Freshness*: each hand-off costs at most one period of the stage
+before. *Fail closed*: raw pixels are mapped by ingest and inference alone, each frame
+carries the configuration revision that it has passed, and what does not satisfy the
+required one is never shown.
+
+Reading order:
+
+1. `frame`, `pixels` — what travels; `clock` — when
+2. `sources`, `sources.demo`, `sources.url` — where it enters; then any other source
+3. `stages`, `stages.ingest`, `stages.attachment` — into the raw ring
+4. `ring`, `ring.spec`, `ring.writer`, `ring.reader` — between processes
+5. `stages.inference`, `stages.chain`, `effects`, `engines` — through the effects
+6. `stages.output`, `stages.showing`, `stages.surroundings`, `stages.standins`,
+   `encoders`, `encoders.jpeg` — what may be shown, encoded once
+7. `supervisor`, `supervisor.states`, `supervisor.restart`, `supervisor.worker`,
+   `supervisor.workers`, `supervisor.streams`, `supervisor.listener`,
+   `supervisor.supervisor`, `stages.worker` — who keeps 3, 5 and 6 alive
+8. `commands`, `board`, `heartbeat`, `counters`, `log`, `redaction` — what they say and
+   leave for one another to read
+9. `control` — how one asks for it
+10. `config`, `plan` — how one writes it down; `errors` — how it fails
+11. `cli` — how one starts it
+
+Words: a *stream* is the named path from one source to all its viewers; a *ring* is
+shared memory whose *slots* carry frames from one worker to another; the *board* is the
+shared memory of counters and heartbeats, a *page* its part with one writer; a *plan* is
+the validated configuration as plain values, a *revision* its number; a *verdict* is what
+the chain made of a frame; *covers* and *slates* are what is shown instead of one.
+"""
+
+from ooblexd._version import __version__
+
+__all__ = ["__version__"]

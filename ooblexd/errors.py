@@ -7,9 +7,9 @@ that fits. The data of an error are its attributes, and its message is made from
 
     OoblexdError
     ├── ConfigError                  a configuration that cannot be used (ValueError)
-    ├── SourceError                  a source cannot be read; ``reason`` is for people
+    ├── SourceError                  a source cannot be read; ``reason`` says why
     │   ├── SourceUnavailableError   try again soon (ConnectionError)
-    │   └── SourceRefusedError       the login was refused: wait longer (PermissionError)
+    │   └── SourceRefusedError       the login was refused: wait (PermissionError)
     ├── RingError                    the memory of a ring is not what it should be
     │   ├── SharedMemoryFullError    too little shared memory (MemoryError)
     │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
