@@ -93,6 +93,10 @@ class StageCounters:
         """Write ``value`` to ``word``."""
         self._words[word] = value
 
+    def value(self, word: StageWord) -> int:
+        """Return what stands in ``word``."""
+        return self._words[word]
+
     def drop(self, reason: DropReason, count: int = 1) -> None:
         """Count ``count`` discarded frames."""
         self._words[StageWord.DROPPED + reason] += count

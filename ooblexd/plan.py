@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class StreamPlan:
 
     name: str
     source: str
-    transport: str = "auto"
+    transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: float = 0.0
     max_age_ms: int = 0
     jpeg_quality: int = 80
