@@ -1,0 +1,1 @@
+"""Step 4a: pictures to bytes, once a frame a stream, only while somebody looks."""
