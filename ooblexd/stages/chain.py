@@ -1,0 +1,93 @@
+"""A chain of effects, and what the failure of one means for the frame."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.effects import build_effect
+from ooblexd.frame import Verdict
+
+if TYPE_CHECKING:
+    from ooblexd.effects import Effect, FrameTime
+    from ooblexd.engines import Engines
+    from ooblexd.pixels import Planes
+    from ooblexd.plan import EffectPlan
+
+_FAILURE_VERDICT = {"cover": Verdict.COVERED, "hold": Verdict.HELD}
+_LOG_EVERY_NS = 10 * NS_PER_S
+
+logger = logging.getLogger(__name__)
+
+
+class Chain:
+    """The effects of one stream, in their order, under one revision.
+
+    Args:
+        plans: The effects.
+        engines: Shared by the streams of this worker.
+        revision: Of the configuration that names these effects.
+
+    Raises:
+        EngineError: A model cannot be loaded.
+    """
+
+    def __init__(
+        self, plans: tuple[EffectPlan, ...], engines: Engines, revision: int
+    ) -> None:
+        self.plans = plans
+        self.revision = revision
+        self.failing_since_ns = 0
+        self.failure = ""
+        self.failures = 0
+        self._logged_ns = 0
+        self._effects: list[tuple[EffectPlan, Effect]] = []
+        try:
+            for plan in plans:
+                self._effects.append((plan, build_effect(plan, engines)))
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, planes: Planes, at: FrameTime) -> Verdict:
+        """Change ``planes`` in place, and say what has become of the picture.
+
+        A verdict that is not LIVE means that ``planes`` must not be shown.
+        """
+        verdict, has_failed = Verdict.LIVE, False
+        for plan, effect in self._effects:
+            try:
+                may_be_shown = effect.apply(planes, at)
+            except Exception as error:  # noqa: BLE001 # anybody's code: on_failure decides
+                self._note_failure(plan, error)
+                has_failed = True
+                if plan.on_failure != "pass":
+                    verdict = max(verdict, _FAILURE_VERDICT[plan.on_failure])
+                continue
+            if not may_be_shown:
+                verdict = Verdict.COVERED
+        if not has_failed:
+            self.failing_since_ns, self.failure = 0, ""
+        return verdict
+
+    def close(self) -> None:
+        """Close the effects."""
+        for _, effect in self._effects:
+            effect.close()
+        self._effects.clear()
+
+    def _note_failure(self, plan: EffectPlan, error: Exception) -> None:
+        now_ns = monotonic_ns()
+        self.failures += 1
+        self.failing_since_ns = self.failing_since_ns or now_ns
+        self.failure = f"{plan.effect}: {type(error).__name__}: {error}"
+        if now_ns - self._logged_ns >= _LOG_EVERY_NS:
+            self._logged_ns = now_ns
+            logger.error(
+                "effect %s fails (%d times), on_failure = %s",
+                plan.effect,
+                self.failures,
+                plan.on_failure,
+                exc_info=error,
+            )
