@@ -1,0 +1,5 @@
+"""``python -m ooblexd``."""
+
+from ooblexd.cli import main
+
+raise SystemExit(main())
