@@ -40,8 +40,8 @@ Reading order:
 Words: a *stream* is the named path from one source to all its viewers; a *ring* is
 shared memory whose *slots* carry frames from one worker to another; the *board* is the
 shared memory of counters and heartbeats, a *page* its part with one writer; a *plan* is
-the validated configuration as plain values, a *revision* its number; a *verdict* is what
-the chain made of a frame; *covers* and *slates* are what is shown instead of one.
+the validated configuration as plain values, a *revision* its number; a *verdict* is
+what the chain made of a frame; *covers* and *slates* are what is shown instead.
 """
 
 from ooblexd._version import __version__

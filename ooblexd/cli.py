@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ooblexd._version import __version__
 from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
-from ooblexd.plan import DaemonPlan, parse_daemon_plan
+from ooblexd.plan import DaemonPlan, format_plan, parse_daemon_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,10 +86,11 @@ def _version(chosen: argparse.Namespace) -> ExitCode:
 
 
 def _check_config(chosen: argparse.Namespace) -> ExitCode:
-    from ooblexd.config import check_config, find_config_path  # noqa: PLC0415 # heavy
+    from ooblexd.config.load import check_config  # noqa: PLC0415 # heavy
+    from ooblexd.config.location import find_config_path  # noqa: PLC0415 # likewise
 
-    path = chosen.file or find_config_path(None, os.environ).path
-    problems = check_config(path)
+    path = find_config_path(chosen.file, os.environ).path
+    problems = check_config(chosen.file)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if problems:
@@ -133,10 +134,10 @@ def _greet(plan: DaemonPlan, port: int) -> None:
 
 
 def _plan_as_json(config: Path | None) -> str:
-    from ooblexd.config import load_plan  # noqa: PLC0415 # in the child alone
-    from ooblexd.plan import format_plan  # noqa: PLC0415 # likewise
+    from ooblexd.config.load import load_config  # noqa: PLC0415 # in the child alone
+    from ooblexd.config.plans import plan_of  # noqa: PLC0415 # likewise
 
-    return format_plan(load_plan(config, os.environ))
+    return format_plan(plan_of(load_config(config, os.environ)))
 
 
 def in_throwaway_child(parse: Callable[[], str]) -> DaemonPlan:

@@ -42,8 +42,8 @@ def make_cover(
     """Return a cover of ``size`` as JPEG bytes, uint8.
 
     Args:
-        protected_jpeg: Its bytes: the newest picture that satisfies the required revision; without
-            one the cover is plain.
+        protected_jpeg: The bytes of the newest picture that satisfies the required
+            revision; without one the cover is plain.
         size: Of the pictures it stands in for.
     """
     if protected_jpeg is None:
