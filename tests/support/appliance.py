@@ -1,0 +1,138 @@
+"""The daemon as its user has it: a process, a port, a configuration file."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+DEMO_TOML = """
+[streams.demo]
+source = "demo:"
+effects = ["blur_faces"]
+"""
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+
+
+class Appliance:
+    """Runs ``ooblexd run`` on a port of the kernel's choice until left.
+
+    Args:
+        folder: Where the configuration file is, and whatever the daemon writes.
+        toml: The configuration.
+        environment: Beside the caller's own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        toml: str = DEMO_TOML,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config = folder / "ooblexd.toml"
+        self.config.write_text(toml)
+        self._environment = {
+            **os.environ,
+            "OOBLEXD_HTTP__PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+            **(environment or {}),
+        }
+        self.lines: list[str] = []
+        self.port = 0
+        self.process: subprocess.Popen[str]
+
+    def __enter__(self) -> Appliance:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        if error is not None:
+            sys.stderr.write(self.log())
+
+    def start(self) -> None:
+        """Start the daemon and wait until its page answers."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ooblexd", "run", "--config", str(self.config)],
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._collect, daemon=True).start()
+        eventually(lambda: self.port > 0 or self.process.poll() is not None, 10)
+        assert self.process.poll() is None, self.log()
+        eventually(self._answers, 15)
+
+    def stop(self) -> int:
+        """Stop the daemon as systemd does, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+
+    def log(self) -> str:
+        """Return all that the daemon has logged."""
+        return "".join(self.lines)
+
+    @property
+    def url(self) -> str:
+        """Of the page, without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def request(
+        self, method: str, path: str, json: object | None = None
+    ) -> httpx.Response:
+        """Ask the API."""
+        return httpx.request(method, self.url + path, json=json, timeout=15)
+
+    def stream(self, name: str) -> Mapping[str, object]:
+        """Return a stream as the API tells it."""
+        answer: Mapping[str, object] = self.request(
+            "GET", f"/api/v1/streams/{name}"
+        ).json()
+        return answer
+
+    def pid_of(self, worker: str) -> int:
+        """Return the process of ``worker``, such as ``ingest:demo``; 0 if none."""
+        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            for pid in children.read_text().split():
+                comm = Path(f"/proc/{pid}/comm")
+                if comm.exists() and comm.read_text().strip() == worker[:15]:
+                    return int(pid)
+        return 0
+
+    def _answers(self) -> bool:
+        try:
+            return self.request("GET", "/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _collect(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            found = _ADDRESS.search(line)
+            if found:
+                self.port = int(found.group(1))
