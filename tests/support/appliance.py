@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from typing_extensions import Self
+
 DEMO_TOML = """
 [streams.demo]
 source = "demo:"
@@ -54,7 +56,7 @@ class Appliance:
         self.port = 0
         self.process: subprocess.Popen[str]
 
-    def __enter__(self) -> Appliance:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -42,7 +44,7 @@ class MjpegViewer:
         self._path = f"/streams/{stream}/stream.mjpg"
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> MjpegViewer:
+    def __enter__(self) -> Self:
         self._connection.connect()
         self._thread.start()
         return self
