@@ -146,16 +146,16 @@ _FACES = {
         maximum=10_000.0,
     ),
     "threshold": Parameter(
-        0.5,
+        0.3,
         "How sure the detector must be of a new face; less finds more, rightly and "
-        "wrongly. A face already covered is kept at half of it.",
+        "wrongly. A face already covered needs less.",
         minimum=0.05,
         maximum=0.95,
     ),
     "detail": Parameter(
         "normal",
-        "`high` looks at smaller parts as well: it finds faces half as large and "
-        "costs three times as much.",
+        "`high` looks at smaller parts as well: it finds faces two thirds as large "
+        "and costs four times as much.",
         choices=("normal", "high"),
     ),
 }

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 WARM_AFTER = 5
 """So many frames are analysed before a picture may be shown: tracks must form first."""
 
-_KEEP_SHARE = 0.5  # of the threshold: enough to keep a face that is already covered
-_FINEST, _COARSEST = 10.0, 3.0  # mean values across a head, at strength 0 and 1
+_KEEP_SHARE = 0.7  # of the threshold: enough to keep a face that is already covered
+_FINEST, _COARSEST = 8.0, 3.0  # mean values across a head, at strength 0 and 1
 _OBSCURE = {"blur_faces": blur, "pixelate_faces": pixelate}
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ooblexd.effects.boxes import Box, Found
 
 # All in sizes of the face, or in seconds.
-_GROWTH_PER_S = 1.5
-_MOST_GROWTH = 0.6
+_GROWTH_PER_S = 1.0
+_MOST_GROWTH = 0.35
 _MOST_SPEED_PER_S = 12.0
 _LONGEST_FLIGHT_S = 0.4
 _NEWEST_SPEED_SHARE = 0.6
@@ -47,7 +47,7 @@ class TrackLimits:
         hold_ns: How long a track lives after its last sighting.
     """
 
-    start_score: float = 0.35
+    start_score: float = 0.3
     hold_ns: int = NS_PER_S
 
 
@@ -95,7 +95,7 @@ def advance(
     """
     pairs = _paired(tracks, found, at_ns)
     seen = [
-        _followed(track, found[pairs[i]], at_ns)
+        _followed(track, found[pairs[i]], at_ns, limits)
         for i, track in enumerate(tracks)
         if i in pairs
     ]
@@ -143,27 +143,31 @@ def _from(track: Track, box: Box) -> float:
     return math.dist(track.box.centre, box.centre)
 
 
-def _followed(track: Track, one: Found, at_ns: int) -> Track:
+def _followed(track: Track, one: Found, at_ns: int, limits: TrackLimits) -> Track:
     elapsed_s = _seconds(track.seen_ns, at_ns)
     if elapsed_s <= 0:
         return replace(track, box=one.box, shown=track.shown.joined(one.box))
     old, new = track.box.centre, one.box.centre
     step = (new[0] - old[0], new[1] - old[1])
-    most = _MOST_SPEED_PER_S * one.box.size
-    share = _NEWEST_SPEED_SHARE if track.sightings > 1 else 1.0
-    speed_x, speed_y = (
-        max(-most, min(most, share * (px / elapsed_s) + (1 - share) * before))
-        for px, before in zip(step, track.speed, strict=True)
-    )
     left = math.exp(-elapsed_s / _SHRINK_TIME_S)
     shrunk = _between(one.box, track.shown.moved(*step), left)
-    return Track(
-        one.box,
-        one.box.joined(shrunk),
-        (speed_x, speed_y),
-        at_ns,
-        track.sightings + 1,
+    # The boxes of weak detections jump about: they say that a face is there, not how
+    # it moves.
+    is_weak = one.score < limits.start_score
+    speed = track.speed if is_weak else _speed(track, step, elapsed_s)
+    return Track(one.box, one.box.joined(shrunk), speed, at_ns, track.sightings + 1)
+
+
+def _speed(
+    track: Track, step_px: tuple[float, float], elapsed_s: float
+) -> tuple[float, float]:
+    most = _MOST_SPEED_PER_S * track.box.size
+    share = _NEWEST_SPEED_SHARE if track.sightings > 1 else 1.0
+    x, y = (
+        max(-most, min(most, share * (px / elapsed_s) + (1 - share) * before))
+        for px, before in zip(step_px, track.speed, strict=True)
     )
+    return x, y
 
 
 def _between(one: Box, other: Box, share: float) -> Box:
