@@ -89,13 +89,16 @@ def _check_config(chosen: argparse.Namespace) -> ExitCode:
     from ooblexd.config.load import check_config  # noqa: PLC0415 # heavy
     from ooblexd.config.location import find_config_path  # noqa: PLC0415 # likewise
 
-    path = find_config_path(chosen.file, os.environ).path
+    location = find_config_path(chosen.file, os.environ)
     problems = check_config(chosen.file)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if problems:
         return ExitCode.USAGE
-    sys.stdout.write(f"{path}: fine\n")
+    if location.is_demo:
+        sys.stdout.write("no configuration file: `ooblexd run` starts the demo\n")
+    else:
+        sys.stdout.write(f"{location.path}: fine\n")
     return ExitCode.DONE
 
 

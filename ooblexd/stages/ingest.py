@@ -22,7 +22,7 @@ from ooblexd.commands import (
     SlotsRefused,
 )
 from ooblexd.counters import DropReason, SourceState, StageCounters, StageWord
-from ooblexd.errors import SourceError
+from ooblexd.errors import SourceError, SourceUnavailableError
 from ooblexd.frame import HEADER_BYTES, FrameHeader, Step, i420_bytes
 from ooblexd.pixels import planes_of
 from ooblexd.plan import StreamPlan, parse_stream_plan
@@ -90,7 +90,7 @@ class IngestStage:
         if pump.failure is not None:
             raise pump.failure
         if monotonic_ns() > pump.deadline_ns:
-            raise TimeoutError("the source hangs beyond its timeout")
+            raise SourceUnavailableError("the source hangs beyond its timeout")
         if pump.has_answered:
             self._context.announce_ready()
         return _GRACE_S

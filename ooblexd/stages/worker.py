@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import Ready
+from ooblexd.errors import OoblexdError
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 from ooblexd.log import configure_logging
 from ooblexd.supervisor.worker import close_all_but
@@ -86,6 +87,9 @@ def run_worker(
             page = supervisor.board.page(worker.page_index)
             context = StageContext(supervisor.board, page, Heartbeat(page), end)
             _run_stage(_build_stage(worker.kind, context, supervisor), context)
+    except OoblexdError as error:
+        logger.error("%s; the worker is replaced", error)
+        return 1
     except Exception:  # the supervisor handles a worker's bugs: it ends here
         logger.exception("this is a bug; the worker is replaced")
         return 1
