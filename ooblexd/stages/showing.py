@@ -85,10 +85,12 @@ def choose(at: Situation) -> Showing:
     """Decide what to show in the situation ``at``."""
     silence_ns = max(_SILENCE_NS, int(_SILENT_INTERVALS * at.interval_ns))
     is_silent = at.now_ns - at.arrived_ns > silence_ns
-    is_fresh = at.now_ns - at.capture_ns <= max(at.max_age_ns, silence_ns)
+    fresh_ns = max(at.max_age_ns, silence_ns)
+    is_fresh = at.now_ns - at.capture_ns <= fresh_ns
     satisfies = at.revision >= at.required_revision
     if at.verdict is Verdict.LIVE and satisfies and is_fresh and not is_silent:
-        return Showing(Verdict.LIVE, Cause.NONE, at.arrived_ns + silence_ns)
+        ends_ns = min(at.arrived_ns + silence_ns, at.capture_ns + fresh_ns)
+        return Showing(Verdict.LIVE, Cause.NONE, ends_ns + 1)
     cause = _cause(at, is_silent=is_silent, satisfies=satisfies)
     may_hold = at.live_until_ns > 0 and at.live_revision >= at.required_revision
     wants_hold = at.verdict is Verdict.HELD or cause in (Cause.SILENCE, Cause.SOURCE)
