@@ -1,0 +1,128 @@
+"""The application: every path that there is, and nothing that is not yet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ooblexd.config.file import ConfigFile
+from ooblexd.config.schema import Location
+from ooblexd.control.catalogue import list_effects, list_engines
+from ooblexd.control.changes import Changes
+from ooblexd.control.gate import Gate
+from ooblexd.control.health import Health, HealthReport
+from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
+from ooblexd.control.page import Page
+from ooblexd.control.pictures import MjpegEndpoint, SnapshotEndpoint
+from ooblexd.control.problems import (
+    ProblemError,
+    answer_http_error,
+    answer_problem,
+)
+from ooblexd.control.requests import RequestCounts
+from ooblexd.control.streams_api import StreamsApi
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from ooblexd.control import ControlContext
+    from ooblexd.control.link import Link
+    from ooblexd.control.streams import Streams
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class _Daemon:
+    """What is asked of the daemon as a whole."""
+
+    def __init__(self, context: ControlContext, streams: Streams) -> None:
+        self._health = HealthReport(
+            streams, Path(context.plan.config_path), context.parent_pid
+        )
+        self._engine = context.plan.engine
+
+    async def health(self, _request: Request) -> Response:
+        body = self._health.body()
+        status = 503 if body["status"] == Health.UNHEALTHY else 200
+        return JSONResponse(body, status, _NO_STORE)
+
+    async def alive(self, _request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers=_NO_STORE)
+
+    async def effects(self, _request: Request) -> Response:
+        return JSONResponse({"items": list_effects(), "next": None}, 200, _NO_STORE)
+
+    async def engines(self, _request: Request) -> Response:
+        items = list_engines(self._engine)
+        return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
+
+
+def build_app(context: ControlContext, streams: Streams, link: Link) -> Starlette:
+    """Return the application of the control worker.
+
+    Args:
+        context: What control was started with.
+        streams: What there is to show.
+        link: The way to the supervisor.
+    """
+    daemon, page = _Daemon(context, streams), Page()
+    path = Path(context.plan.config_path)
+    file = ConfigFile(Location(path, is_demo=not path.exists()), os.environ)
+    changes = Changes(file, link)
+    api = StreamsApi(streams, changes)
+    routes = [
+        Route("/", page.index),
+        Route("/static/{file}", page.file),
+        Route("/health", daemon.health),
+        Route("/readyz", daemon.health),
+        Route("/healthz", daemon.alive),
+        Route("/api/v1/streams", api.collection, methods=["GET", "POST"]),
+        Route("/api/v1/streams/{name}", api.member, methods=["GET", "PATCH", "DELETE"]),
+        Route("/api/v1/streams/{name}/effects", api.effects, methods=["PUT"]),
+        Route("/api/v1/effects", daemon.effects),
+        Route("/api/v1/engines", daemon.engines),
+        Route("/streams/{name}/stream.mjpg", MjpegEndpoint(streams), methods=["GET"]),
+        Route(
+            "/streams/{name}/snapshot.jpg", SnapshotEndpoint(streams), methods=["GET"]
+        ),
+    ]
+    return _assemble(context, streams, routes)
+
+
+def _assemble(
+    context: ControlContext, streams: Streams, routes: Sequence[Route]
+) -> Starlette:
+    paths = [*(route.path for route in routes), "/metrics"]
+    counts = RequestCounts(context.board.page(context.page), paths)
+    collector = BoardCollector(context.board, streams, counts)
+
+    async def metrics(_request: Request) -> Response:
+        content = format_metrics(collector)
+        return Response(content, 200, _NO_STORE, media_type=CONTENT_TYPE)
+
+    all_routes = [*routes, Route("/metrics", metrics)]
+    gate = Middleware(
+        Gate,
+        counts=counts,
+        paths={route.endpoint: route.path for route in all_routes},
+        allowed_hosts=context.plan.allowed_hosts,
+    )
+    app = Starlette(
+        routes=all_routes,
+        middleware=[gate],
+        exception_handlers={
+            HTTPException: answer_http_error,
+            ProblemError: answer_problem,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,71 @@
+"""``GET /api/v1/effects`` and ``/api/v1/engines``: what there is to choose from."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from ooblexd.config.schema import InferenceConfig
+from ooblexd.effects.catalogue import EFFECTS, MODES, ON_FAILURE
+from ooblexd.engines import ENGINES
+
+if TYPE_CHECKING:
+    from ooblexd.effects.catalogue import EffectKind
+
+_LIBRARIES = {"onnx-cpu": "onnxruntime"}
+
+
+def list_effects() -> list[dict[str, Any]]:
+    """Return every effect; ``schema`` is of an element of a stream's ``effects``."""
+    return [
+        {
+            "effect": kind.name,
+            "summary": kind.summary,
+            "is_privacy": kind.is_privacy,
+            "schema": _schema(kind),
+        }
+        for kind in EFFECTS.values()
+    ]
+
+
+def list_engines(configured: str) -> list[dict[str, Any]]:
+    """Return every engine and whether this box can run it.
+
+    Args:
+        configured: What the configuration says, ``auto`` or a name.
+    """
+    names = [name for name in ENGINES if name != "auto"]
+    available = [name for name in names if not _missing(name)]
+    chosen = configured if configured != "auto" else next(iter(available), "")
+    return [
+        {
+            "engine": name,
+            "is_available": name in available,
+            "is_chosen": name == chosen,
+            "reason": _missing(name),
+            "schema": InferenceConfig.model_json_schema(),
+        }
+        for name in names
+    ]
+
+
+def _schema(kind: EffectKind) -> dict[str, Any]:
+    own = {
+        "effect": {"const": kind.name},
+        "mode": {"enum": list(MODES), "default": kind.default_mode},
+        "on_failure": {"enum": list(ON_FAILURE), "default": kind.default_on_failure},
+    }
+    schema = kind.schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "properties": {**own, **schema["properties"]},
+        "required": ["effect"],
+    }
+
+
+def _missing(engine: str) -> str:
+    library = _LIBRARIES[engine]
+    if importlib.util.find_spec(library) is None:
+        return f"the library {library} is not installed"
+    return ""

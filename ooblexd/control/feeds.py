@@ -1,0 +1,350 @@
+"""Step 6: encoded pictures out of the rings, to everybody who looks.
+
+One `Feed` a stream. While somebody looks it sleeps on its place's eventfd, takes the
+newest picture out of the slot once, and wakes its viewers; all of them send the same
+bytes. A viewer holds no picture of its own: it asks for the newest when its socket has
+room, so a slow one skips, and a stalled one costs one part in one socket buffer.
+
+Whether a picture may still be shown is decided at the last moment, right before it is
+sent, by `may_show`: between its encoding and this moment the configuration may have
+come to ask for more, or the picture may have become too old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.counters import DemandWord
+from ooblexd.frame import HEADER_BYTES, PixelFormat, Step, Verdict, unpack_header
+from ooblexd.ring import RingSpec, open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ooblexd.commands import AttachReader
+    from ooblexd.control.readings import StreamPages
+    from ooblexd.frame import FrameHeader
+    from ooblexd.ring import Lent, RingReader
+
+logger = logging.getLogger(__name__)
+
+STALLED_S = 30.0
+FRESH_NS = NS_PER_S  # what a viewer that connects may be shown at once
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A picture as output encoded it.
+
+    Attributes:
+        header: Its ledger and verdict.
+        jpeg: The bytes that every viewer gets.
+        sequence: Of the encoded ring; a gap between two is what was passed over.
+    """
+
+    header: FrameHeader
+    jpeg: bytes
+    sequence: int
+
+    @property
+    def encoded_ns(self) -> int:
+        """Monotonic time at which output published it."""
+        return self.header.steps_ns[Step.ENCODED]
+
+
+def may_show(
+    header: FrameHeader, required_revision: int, max_age_ns: int, now_ns: int
+) -> bool:
+    """Say whether a picture may be sent now.
+
+    Covers and slates always may: they show nothing that any effect protects. A live
+    picture must be young; a held one is old by intention, so what counts is when output
+    last stood by it.
+    """
+    if header.verdict in (Verdict.COVERED, Verdict.SLATE):
+        return True
+    if header.revision < required_revision:
+        return False
+    is_held = header.verdict == Verdict.HELD
+    since_ns = header.steps_ns[Step.ENCODED] if is_held else header.capture_ns
+    return now_ns - since_ns <= max_age_ns
+
+
+def _copy_out(lent: Lent) -> EncodedPicture:
+    header = unpack_header(lent.memory)
+    if header.pixel_format != PixelFormat.JPEG:
+        raise ValueError(f"expected a JPEG, found {header.pixel_format.name}")
+    end = HEADER_BYTES + header.payload_bytes
+    jpeg = bytes(lent.memory[HEADER_BYTES:end])
+    return EncodedPicture(header, jpeg, lent.sequence)
+
+
+class Viewer:
+    """One who looks at a feed: a stream's connection, or a snapshot that waits.
+
+    Attributes:
+        transport: Of the connection; None for a snapshot, which counts as nobody.
+        seen: Ring sequence of the last picture it has sent or has decided not to send.
+        blocked_since_ns: When its socket stopped taking more; 0 while it does.
+    """
+
+    __slots__ = ("_feed", "_wake", "blocked_since_ns", "seen", "transport")
+
+    def __init__(self, feed: Feed, transport: asyncio.WriteTransport | None) -> None:
+        self._feed = feed
+        self.transport = transport
+        self._wake = asyncio.Event()
+        self.blocked_since_ns = 0
+        self.seen = feed.fresh_from(monotonic_ns())
+
+    async def picture(self) -> EncodedPicture | None:
+        """Return the newest picture that this viewer has not seen, waiting for one.
+
+        Returns:
+            None when the stream is gone or the daemon stops.
+        """
+        while not self._feed.is_closed:
+            picture = self._feed.picture
+            if picture is not None and picture.sequence > self.seen:
+                return picture
+            self._wake.clear()
+            await self._wake.wait()
+        return None
+
+    def take(self, picture: EncodedPicture) -> None:
+        """Count what was passed over between the last picture and this one."""
+        self._feed.count(passed=picture.sequence - self.seen - 1)
+        self.seen = picture.sequence
+
+    def may_show(self, picture: EncodedPicture) -> bool:
+        """Say whether ``picture`` may be sent at this very moment."""
+        return self._feed.may_show(picture)
+
+    def wake(self) -> None:
+        """Have it look again."""
+        self._wake.set()
+
+
+class Feed:
+    """The pictures of one stream, and who looks at them.
+
+    Attributes:
+        name: Of the stream.
+        pages: Where its numbers stand; None until the supervisor has said so.
+        picture: The newest one taken; None before the first.
+        is_closed: The stream is gone; nobody waits for it any more.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pages: StreamPages | None = None
+        self.picture: EncodedPicture | None = None
+        self.is_closed = False
+        self._reader: RingReader | None = None
+        self._wake_fd = -1
+        self._demand_fd = -1
+        self._viewers: set[Viewer] = set()
+        self._is_armed = False
+        self._is_damaged = False
+
+    def attach(self, message: AttachReader, segment: int, wake_fd: int) -> None:
+        """Read a new segment from now on, after what the former one had shown.
+
+        Raises:
+            RingError: It is not the ring that the message describes.
+        """
+        spec = RingSpec(
+            slots=message.slots,
+            slot_bytes=message.slot_bytes,
+            readers=message.readers,
+            history=message.history,
+        )
+        try:
+            reader = open_reader(segment, spec, message.place, wake_fd)
+        finally:
+            os.close(segment)
+        former = self._reader
+        if former is not None:
+            reader.resume(former.seen)
+        self._detach()
+        self._reader, self._wake_fd = reader, wake_fd
+        self._arm()
+
+    def set_pages(self, pages: StreamPages) -> None:
+        """Take where the stream's numbers stand, and say there who looks."""
+        self.pages = pages
+        self._publish_demand()
+
+    def set_demand(self, wake_fd: int) -> None:
+        """Take the eventfd that wakes output; it is the feed's now."""
+        if self._demand_fd >= 0:
+            os.close(self._demand_fd)
+        self._demand_fd = wake_fd
+        self._publish_demand()
+
+    def close(self) -> None:
+        """End: viewers leave, and the ring and its descriptors are given back."""
+        self.is_closed = True
+        self._abort_blocked(monotonic_ns())
+        self._wake_viewers()
+        self._viewers.clear()
+        self._write_demand()
+        self._detach()
+        if self._demand_fd >= 0:
+            os.close(self._demand_fd)
+            self._demand_fd = -1
+        self.pages = None  # they may soon be another stream's
+
+    @contextmanager
+    def joined(
+        self, transport: asyncio.WriteTransport | None = None
+    ) -> Iterator[Viewer]:
+        """Lend a place among the viewers; demand rises and falls with it."""
+        viewer = Viewer(self, transport)
+        self._viewers.add(viewer)
+        self._publish_demand()
+        self._arm()
+        try:
+            yield viewer
+        finally:
+            self._viewers.discard(viewer)
+            self._write_demand()
+
+    async def picture_after(self, at_ns: int, within_s: float) -> EncodedPicture | None:
+        """Return a picture encoded after ``at_ns`` that may be shown and is not held.
+
+        Returns:
+            None where none came in time, or the stream went away.
+        """
+        if self.pages is not None:
+            until_ns = at_ns + int(within_s * NS_PER_S)
+            self.pages.demand.words[DemandWord.JPEG_WANTED_UNTIL_NS] = until_ns
+        with self.joined() as watcher:
+            try:
+                first = self._first_after(watcher, at_ns)
+                return await asyncio.wait_for(first, within_s)
+            except asyncio.TimeoutError:
+                return None
+
+    def may_show(self, picture: EncodedPicture) -> bool:
+        """Say whether ``picture`` may be sent at this very moment."""
+        pages = self.pages
+        if pages is None:
+            return False
+        return may_show(
+            picture.header, pages.required_revision, pages.max_age_ns, monotonic_ns()
+        )
+
+    def fresh_from(self, now_ns: int) -> int:
+        """Return what a new viewer has seen: all but a picture of the last second."""
+        self._take_newest()
+        picture = self.picture
+        if picture is None:
+            return self._reader.seen if self._reader else 0
+        is_fresh = now_ns - picture.encoded_ns < FRESH_NS
+        return picture.sequence - 1 if is_fresh else picture.sequence
+
+    def count(self, *, passed: int) -> None:
+        """Count a picture that a viewer takes and those that it passed over."""
+        if self.pages is not None:
+            words = self.pages.demand.words
+            words[DemandWord.VIEWER_FRAMES] += 1
+            words[DemandWord.VIEWER_DROPPED] += max(passed, 0)
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due each second: end viewers that have stalled for too long."""
+        self._abort_blocked(now_ns - int(STALLED_S * NS_PER_S))
+
+    def _abort_blocked(self, before_ns: int) -> None:
+        for viewer in self._viewers:
+            if viewer.transport and 0 < viewer.blocked_since_ns < before_ns:
+                viewer.transport.abort()
+
+    async def _first_after(self, watcher: Viewer, at_ns: int) -> EncodedPicture | None:
+        while (picture := await watcher.picture()) is not None:
+            watcher.seen = picture.sequence
+            is_new = picture.encoded_ns >= at_ns
+            is_held = picture.header.verdict == Verdict.HELD
+            if is_new and not is_held and self.may_show(picture):
+                return picture
+        return None
+
+    def _arm(self) -> None:
+        """Wait for the next picture where somebody wants one, taking what is there."""
+        if self._reader is None or not self._viewers:
+            return
+        if not self._is_armed:
+            asyncio.get_running_loop().add_reader(self._wake_fd, self._on_wake)
+            self._is_armed = True
+        self._drain_ring()
+
+    def _disarm(self) -> None:
+        if self._is_armed:
+            asyncio.get_running_loop().remove_reader(self._wake_fd)
+            self._is_armed = False
+
+    def _on_wake(self) -> None:
+        assert self._reader is not None
+        self._reader.drain_wake()
+        if self._viewers:
+            self._drain_ring()
+        else:
+            self._disarm()
+
+    def _drain_ring(self) -> None:
+        assert self._reader is not None
+        took = self._take_newest()
+        while not self._reader.prepare_wait():
+            took = self._take_newest() or took
+        if took:
+            self._wake_viewers()
+
+    def _take_newest(self) -> bool:
+        if self._reader is None:
+            return False
+        lent = self._reader.newest()
+        if lent is None:
+            return False
+        with lent:
+            try:
+                self.picture = _copy_out(lent)
+            except ValueError as exc:
+                self._report_damage(exc)
+                return False
+        return True
+
+    def _report_damage(self, exc: ValueError) -> None:
+        if not self._is_damaged:
+            self._is_damaged = True
+            logger.error("[stream %s] skips what is no picture: %s", self.name, exc)
+
+    def _wake_viewers(self) -> None:
+        for viewer in self._viewers:
+            viewer.wake()
+
+    def _publish_demand(self) -> None:
+        self._write_demand()
+        self._wake_output()
+
+    def _write_demand(self) -> None:
+        if self.pages is not None:
+            looking = sum(viewer.transport is not None for viewer in self._viewers)
+            self.pages.demand.words[DemandWord.JPEG_VIEWERS] = looking
+
+    def _wake_output(self) -> None:
+        if self._demand_fd >= 0:
+            with suppress(BlockingIOError):  # it is full of wake-ups already
+                os.eventfd_write(self._demand_fd, 1)
+
+    def _detach(self) -> None:
+        self._disarm()
+        if self._reader is not None:
+            self._reader.close()
+            os.close(self._wake_fd)
+            self._reader, self._wake_fd = None, -1

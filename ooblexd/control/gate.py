@@ -1,0 +1,113 @@
+"""The gate that every request passes on its way in, and every answer going out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from ooblexd.control import guard
+from ooblexd.control.problems import problem
+from ooblexd.control.requests import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from ooblexd.control.requests import RequestCounts
+
+logger = logging.getLogger(__name__)
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+# Nothing is loaded from elsewhere, nobody may frame the page, and no other site may
+# show a picture of this box (`Cross-Origin-Resource-Policy`).
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self' blob: data:; script-src 'self'; "
+        "style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Gate:
+    """Middleware around the whole application.
+
+    It names each request, refuses foreign hosts and origins, counts answers by route,
+    adds the security headers, and turns what nobody caught into a 500 with a log entry.
+
+    Args:
+        app: What is inside.
+        counts: Where answers are counted.
+        paths: The route template of each endpoint.
+        allowed_hosts: Values of ``Host`` beside the loopback names.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        counts: RequestCounts,
+        paths: Mapping[object, str],
+        allowed_hosts: Collection[str],
+    ) -> None:
+        self._app = app
+        self._counts = counts
+        self._paths = paths
+        self._allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = guard.request_id_of(headers.get("x-request-id"))
+        started = False
+
+        async def send_out(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                out = MutableHeaders(scope=message)
+                out["X-Request-ID"] = request_id
+                out.update(_SECURITY_HEADERS)
+                self._count(scope, message["status"])
+            await send(message)
+
+        refusal = self._refusal(scope["method"], headers)
+        if refusal:
+            await problem(403, refusal)(scope, receive, send_out)
+            return
+        try:
+            await self._app(scope, receive, send_out)
+        except Exception:  # the HTTP server's error middleware: 500
+            logger.exception("request %s failed, please report this", request_id)
+            if started:
+                scope["ooblexd.transport"].abort()
+                return
+            detail = f"the daemon made a mistake; its log has it as {request_id}"
+            await problem(500, detail)(scope, receive, send_out)
+
+    def _refusal(self, method: str, headers: Headers) -> str:
+        host = headers.get("host")
+        if not guard.is_allowed_host(host, self._allowed_hosts):
+            return (
+                "this daemon does not answer to that Host; add it to "
+                "http.allowed_hosts in the configuration file"
+            )
+        origin = headers.get("origin")
+        if method in _SAFE_METHODS or origin is None:
+            return ""
+        if not guard.is_same_origin(origin, host or ""):
+            return "changes are accepted from this daemon's own page only"
+        return ""
+
+    def _count(self, scope: Scope, status: int) -> None:
+        path = self._paths.get(scope.get("endpoint"), OTHER)
+        self._counts.count(scope["method"], path, status)

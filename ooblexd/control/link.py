@@ -1,0 +1,148 @@
+"""The way to the supervisor and back: changes are asked for, news handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from ooblexd.commands import (
+    Applied,
+    ApplyPlan,
+    AttachReader,
+    ConfigureStream,
+    ForgetStream,
+    LayoutChanged,
+    Message,
+    Ready,
+    parse_layout,
+    receive,
+    send,
+)
+from ooblexd.control.problems import ProblemError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ooblexd.commands import Layout
+
+ANSWER_WITHIN_S = 10.0
+
+
+class Subscriber(Protocol):
+    """Who wants to know what the supervisor says."""
+
+    def layout_changed(self, layout: Layout) -> None:
+        """Take where all pages are."""
+
+    def attach(self, message: AttachReader, segment: int, wake: int) -> None:
+        """Take an encoded ring; both descriptors are the subscriber's now."""
+
+    def set_demand(self, stream: str, wake: int) -> None:
+        """Take the eventfd that wakes a stream's output; the subscriber's now."""
+
+    def forget(self, stream: str) -> None:
+        """Close all that belongs to a stream."""
+
+
+class Link:
+    """Control's end of the command sockets, read by the event loop.
+
+    Args:
+        end: Non-blocking.
+        subscriber: Receives everything but answers.
+        on_closed: Called once when the supervisor has gone.
+    """
+
+    def __init__(
+        self, end: socket.socket, subscriber: Subscriber, on_closed: Callable[[], None]
+    ) -> None:
+        self._end = end
+        self._subscriber = subscriber
+        self._on_closed = on_closed
+        self._requests = 0
+        self._answers: dict[int, asyncio.Future[Applied]] = {}
+
+    def start(self) -> None:
+        """Begin to read, in the running loop."""
+        asyncio.get_running_loop().add_reader(self._end.fileno(), self._read_all)
+
+    def stop(self) -> None:
+        """End reading; who still waits for an answer gets none."""
+        asyncio.get_running_loop().remove_reader(self._end.fileno())
+        for answer in self._answers.values():
+            answer.cancel()
+
+    def announce(self) -> None:
+        """Tell the supervisor that control serves."""
+        send(self._end, Ready())
+
+    async def apply(self, stream: str, plan: str) -> None:
+        """Have one stream run by ``plan`` (JSON); an empty one removes it.
+
+        Raises:
+            ProblemError: 507 with the numbers where shared memory is too small, 409
+                where the supervisor refuses, 503 where it does not answer.
+        """
+        self._requests += 1
+        request = self._requests
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Applied] = loop.create_future()
+        self._answers[request] = answer
+        try:
+            send(self._end, ApplyPlan(request, stream, plan))
+            applied = await asyncio.wait_for(answer, ANSWER_WITHIN_S)
+        except (OSError, asyncio.TimeoutError) as exc:
+            detail = "the supervisor does not answer; try again"
+            raise ProblemError(503, detail) from exc
+        finally:
+            del self._answers[request]
+        _raise_refusal(applied)
+
+    def _read_all(self) -> None:
+        while True:
+            try:
+                received = receive(self._end)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                received = None
+            if received is None:
+                asyncio.get_running_loop().remove_reader(self._end.fileno())
+                self._on_closed()
+                return
+            self._take(*received)
+
+    def _take(self, message: Message, fds: list[int]) -> None:
+        match message:
+            case LayoutChanged():
+                self._subscriber.layout_changed(parse_layout(message.layout))
+            case AttachReader() if len(fds) == 2:  # noqa: PLR2004 # segment, eventfd
+                self._subscriber.attach(message, fds[0], fds[1])
+                return
+            case ConfigureStream() if len(fds) == 1:
+                self._subscriber.set_demand(message.stream, fds[0])
+                return
+            case ForgetStream():
+                self._subscriber.forget(message.stream)
+            case Applied():
+                answer = self._answers.get(message.request)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case _:
+                pass  # said to other workers only
+        for fd in fds:
+            os.close(fd)
+
+
+def _raise_refusal(applied: Applied) -> None:
+    if applied.needed_bytes:
+        raise ProblemError(
+            507,
+            applied.error,
+            needed_bytes=applied.needed_bytes,
+            free_bytes=applied.free_bytes,
+        )
+    if applied.error:
+        raise ProblemError(409, applied.error)

@@ -1,0 +1,156 @@
+"""The streams as the supervisor laid them out: feeds, numbers, states."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.control.feeds import FRESH_NS, Feed
+from ooblexd.control.readings import (
+    Picture,
+    StreamPages,
+    StreamState,
+    Verdict,
+    read_worker,
+)
+from ooblexd.errors import RingError
+from ooblexd.heartbeat import is_overdue
+from ooblexd.plan import parse_stream_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ooblexd.board import Board
+    from ooblexd.commands import AttachReader, Layout
+    from ooblexd.control.readings import WorkerReading
+    from ooblexd.plan import StreamPlan
+
+logger = logging.getLogger(__name__)
+
+SUPERVISOR_OVERDUE_NS = 3 * NS_PER_S
+
+
+class _Stream(NamedTuple):
+    pages: StreamPages
+    plan: StreamPlan
+
+
+class Streams:
+    """All streams; it takes what the supervisor says (`link.Subscriber`).
+
+    Args:
+        board: All pages.
+        supervisor_page: The page with the supervisor's promise.
+    """
+
+    def __init__(self, board: Board, supervisor_page: int) -> None:
+        self._board = board
+        self._supervisor = board.page(supervisor_page)
+        self._streams: dict[str, _Stream] = {}
+        self._workers: dict[str, int] = {}
+        self._feeds: dict[str, Feed] = {}
+
+    def layout_changed(self, layout: Layout) -> None:
+        """Take where all pages are; a stream that is not named is gone."""
+        self._workers = {worker.name: worker.page for worker in layout.workers}
+        former, self._streams = self._streams, {}
+        for stream in layout.streams:
+            known = former.get(stream.name)
+            is_same = known is not None and known.pages.layout == stream
+            pages = known.pages if known and is_same else None
+            pages = pages or StreamPages(self._board, stream)
+            self._streams[stream.name] = _Stream(pages, parse_stream_plan(stream.plan))
+            self._feed_of(stream.name).set_pages(pages)
+        for name in former.keys() - self._streams.keys():
+            self._end_feed(name)
+
+    def attach(self, message: AttachReader, segment: int, wake: int) -> None:
+        """Read a stream's encoded ring."""
+        try:
+            self._feed_of(message.stream).attach(message, segment, wake)
+        except RingError:
+            os.close(wake)
+            logger.exception("[stream %s] cannot read its ring", message.stream)
+
+    def set_demand(self, stream: str, wake: int) -> None:
+        """Take the eventfd that wakes a stream's output."""
+        self._feed_of(stream).set_demand(wake)
+
+    def forget(self, stream: str) -> None:
+        """End the viewers of a stream and close its ring; it may yet come back."""
+        self._end_feed(stream)
+
+    def close(self) -> None:
+        """End all viewers."""
+        for name in tuple(self._feeds):
+            self._end_feed(name)
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due each second."""
+        for stream in self._streams.values():
+            stream.pages.sample(now_ns)
+        for feed in self._feeds.values():
+            feed.tick(now_ns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all streams, in the order of the configuration."""
+        return tuple(self._streams)
+
+    def feed(self, name: str) -> Feed | None:
+        """Return a stream's feed; None where there is no such stream."""
+        return self._feeds.get(name) if name in self._streams else None
+
+    def pages(self, name: str) -> StreamPages:
+        """Return the pages of a stream that exists."""
+        return self._streams[name].pages
+
+    def plan(self, name: str) -> StreamPlan:
+        """Return what a stream that exists runs by; it holds its credentials."""
+        return self._streams[name].plan
+
+    def workers(self, names: Iterable[str] | None = None) -> list[WorkerReading]:
+        """Read the workers ``names``, or all."""
+        wanted = self._workers if names is None else names
+        return [
+            read_worker(self._board, name, self._workers[name])
+            for name in wanted
+            if name in self._workers
+        ]
+
+    def worker_page(self, name: str) -> int:
+        """Return the page of a worker that exists."""
+        return self._workers[name]
+
+    def judge(self, name: str) -> Verdict:
+        """Say what a stream that exists does, and what its viewers see."""
+        stream = self._streams[name]
+        verdict = stream.pages.judge(
+            self.workers(stream.pages.layout.workers), is_enabled=stream.plan.enabled
+        )
+        if verdict.state != StreamState.RUNNING:
+            return verdict
+        return verdict._replace(picture=self._shown(name) or verdict.picture)
+
+    def is_supervisor_overdue(self, now_ns: int) -> bool:
+        """Say whether the supervisor has outlived its promise by three seconds."""
+        return is_overdue(self._supervisor.words[0] + SUPERVISOR_OVERDUE_NS, now_ns)
+
+    def _shown(self, name: str) -> Picture | None:
+        feed = self._feeds.get(name)
+        picture = feed.picture if feed else None
+        if picture is None or monotonic_ns() - picture.encoded_ns > FRESH_NS:
+            return None
+        return Picture(picture.header.verdict.name.lower())
+
+    def _feed_of(self, name: str) -> Feed:
+        if name not in self._feeds:
+            self._feeds[name] = Feed(name)
+        return self._feeds[name]
+
+    def _end_feed(self, name: str) -> None:
+        feed = self._feeds.pop(name, None)
+        if feed is not None:
+            feed.close()

@@ -1,0 +1,114 @@
+"""Control's life: from the fork to a clean end.
+
+One event loop does everything; its own heartbeat task is therefore its honest word,
+and nothing in it may block for longer than a tenth of a second. Files are written in a
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import uvloop
+
+from ooblexd.clock import monotonic_ns
+from ooblexd.control import ControlContext
+from ooblexd.control.app import build_app
+from ooblexd.control.link import Link
+from ooblexd.control.server import build_server
+from ooblexd.control.streams import Streams
+from ooblexd.heartbeat import Heartbeat, WorkerWord
+
+if TYPE_CHECKING:
+    from ooblexd.board import Page
+    from ooblexd.control.server import Server
+
+__all__ = ["ControlContext", "run_control"]
+
+logger = logging.getLogger(__name__)
+
+_BEAT_S = 0.3
+_TICK_S = 1.0
+_TICKS_A_MEASUREMENT = 10
+
+
+def run_control(context: ControlContext) -> None:
+    """Serve until SIGTERM, or until the supervisor is gone.
+
+    Called in the forked child, which inherits nothing of the supervisor's signal
+    handling; SIGINT is ignored, since at a terminal the supervisor gets it as well and
+    stops its workers in the order of the flow.
+    """
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Accepted sockets inherit it: a part of a stream must not wait for more to send.
+    context.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    loop = uvloop.new_event_loop()
+    try:
+        loop.run_until_complete(_Control(context).run())
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+class _Control:
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._page = context.board.page(context.page)
+        self._heartbeat = Heartbeat(self._page)
+        self._streams = Streams(context.board, context.supervisor_page)
+        self._link = Link(context.commands, self._streams, self._stop)
+        app = build_app(context, self._streams, self._link)
+        self._server: Server = build_server(app)
+
+    async def run(self) -> None:
+        self._heartbeat.beat()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._beat)
+            tasks.start_soon(self._tick)
+            self._link.start()
+            # The listener queues connections from the supervisor's start on, so whoever
+            # connects before the server has begun to accept is only a moment early.
+            self._link.announce()
+            await self._server.serve(sockets=[self._context.listener])
+            tasks.cancel_scope.cancel()
+        self._link.stop()
+        logger.info("stopped")
+
+    def _stop(self) -> None:
+        """Let viewers go and have the server end; what lingers has a second."""
+        self._streams.close()
+        self._server.should_exit = True
+
+    async def _beat(self) -> None:
+        while True:
+            self._heartbeat.beat()
+            await anyio.sleep(_BEAT_S)
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            self._streams.tick(monotonic_ns())
+            if ticks % _TICKS_A_MEASUREMENT == 0:
+                _measure_memory(self._page)
+            ticks += 1
+            await anyio.sleep(_TICK_S)
+
+
+def _measure_memory(page: Page) -> None:
+    """Write the proportional set size of this process to its page."""
+    try:
+        text = Path("/proc/self/smaps_rollup").read_text()
+    except OSError:  # a kernel without it; the metric stays 0
+        return
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            page.words[WorkerWord.PSS_BYTES] = int(line.split()[1]) * 1024

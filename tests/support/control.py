@@ -1,0 +1,381 @@
+"""Control as a process of its own, and around it what the supervisor would do.
+
+Everything is real but the supervisor: the board, the encoded rings, the command socket,
+the listener, and the worker that serves it. `ControlBench` answers its `ApplyPlan` as
+it is told to, and publishes the pictures that output would.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import httpx
+
+from ooblexd.board import Board
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import (
+    Applied,
+    ApplyPlan,
+    AttachReader,
+    ConfigureStream,
+    ForgetStream,
+    Layout,
+    LayoutChanged,
+    Message,
+    Ready,
+    StreamLayout,
+    WorkerLayout,
+    format_layout,
+    receive,
+    send,
+)
+from ooblexd.control.worker import ControlContext, run_control
+from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
+from ooblexd.frame import HEADER_BYTES, FrameHeader, PixelFormat, Step, Verdict
+from ooblexd.heartbeat import WorkerState, WorkerWord
+from ooblexd.plan import DaemonPlan, StreamPlan, format_plan, parse_stream_plan
+from ooblexd.ring import RingSpec, RingWriter, create_segment, open_writer
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ooblexd.ring import Segment
+
+JPEG = b"\xff\xd8 a picture \xff\xd9"
+Answer = tuple[str, int, int]
+"""Error, needed bytes, free bytes, as in `Applied`."""
+
+
+@dataclass
+class BenchStream:
+    """One stream of the bench: its pages and the writing end of its encoded ring."""
+
+    plan: StreamPlan
+    layout: StreamLayout
+    segment: Segment
+    writer: RingWriter
+    wake_fd: int
+    demand_fd: int
+    sequence: int = 0
+
+
+@dataclass
+class ControlBench:
+    """A running control worker and the supervisor's part of its world."""
+
+    config_path: Path
+    allowed_hosts: tuple[str, ...] = ()
+    slot_bytes: int = 1 << 18
+    streams: dict[str, BenchStream] = field(default_factory=dict)
+    wishes: list[ApplyPlan] = field(default_factory=list)
+    answer: Callable[[ApplyPlan], Answer | None] = field(default=lambda _: ("", 0, 0))
+
+    def __post_init__(self) -> None:
+        self.board = Board()
+        self.supervisor_page = self.board.allocate()
+        self.page = self.board.allocate()
+        self.workers: dict[str, int] = {"control": self.page}
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+        self.port: int = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.is_ready = threading.Event()
+        self.beat(3600)
+        self.board.page(self.page).words[WorkerWord.STATE] = WorkerState.UP
+
+    # The process.
+
+    def start(self) -> None:
+        """Fork control and tell it all that there is, as after a respawn too."""
+        self.is_ready.clear()
+        self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.setblocking(False)
+        plan = DaemonPlan(
+            "127.0.0.1", self.port, str(self.config_path), self.allowed_hosts
+        )
+        context = ControlContext(
+            board=self.board,
+            commands=theirs,
+            listener=self.listener,
+            page=self.page,
+            plan=plan,
+            supervisor_page=self.supervisor_page,
+            parent_pid=os.getpid(),
+        )
+        self.pid = _fork(lambda: run_control(context), closing=self.end)
+        theirs.close()
+        self._reader = threading.Thread(target=self._serve, args=(self.end,))
+        self._reader.start()
+        for stream in self.streams.values():
+            self._brief(stream)
+        self.tell_layout()
+        assert self.is_ready.wait(10), "control did not become ready"
+
+    def stop(self, number: int = signal.SIGTERM, within_s: float = 5.0) -> int:
+        """Send a signal and return the wait status, within ``within_s``."""
+        os.kill(self.pid, number)
+        status: list[int] = []
+
+        def has_ended() -> bool:
+            pid, code = os.waitpid(self.pid, os.WNOHANG)
+            status.append(code)
+            return pid != 0
+
+        eventually(has_ended, within_s)
+        self._reader.join()
+        self.end.close()
+        return status[-1]
+
+    def close(self) -> None:
+        """Close what the bench itself holds."""
+        self.listener.close()
+        for stream in self.streams.values():
+            stream.writer.close()
+            stream.segment.close()
+            os.close(stream.wake_fd)
+            os.close(stream.demand_fd)
+
+    # The supervisor's part.
+
+    def beat(self, within_s: float) -> None:
+        """Promise, in the supervisor's name, to be back within ``within_s``."""
+        until_ns = monotonic_ns() + int(within_s * NS_PER_S)
+        self.board.page(self.supervisor_page).words[0] = max(until_ns, 0)
+
+    def add_worker(self, name: str, state: WorkerState = WorkerState.UP) -> None:
+        """Have a worker on the board."""
+        self.workers[name] = self.board.allocate()
+        self.board.page(self.workers[name]).words[WorkerWord.STATE] = state
+
+    def add_stream(self, plan: StreamPlan) -> BenchStream:
+        """Have a stream that runs; call it before `start`, or `tell` control after."""
+        workers = (f"ingest:{plan.name}", "inference:0", f"output:{plan.name}")
+        for worker in workers:
+            if worker not in self.workers:
+                self.add_worker(worker)
+        allocate = self.board.allocate
+        layout = StreamLayout(
+            name=plan.name,
+            plan=format_plan(plan),
+            stream_page=allocate(),
+            demand_page=allocate(),
+            ingest_page=allocate(),
+            inference_page=allocate(),
+            output_page=allocate(),
+            workers=workers,
+        )
+        spec = RingSpec(slots=3, slot_bytes=self.slot_bytes, readers=1)
+        segment = create_segment(spec)
+        wake_fd, demand_fd = _eventfd(), _eventfd()
+        writer = open_writer(segment.fd, spec, [wake_fd], 1)
+        stream = BenchStream(plan, layout, segment, writer, wake_fd, demand_fd)
+        self.streams[plan.name] = stream
+        self.source(plan.name, SourceState.RUNNING)
+        return stream
+
+    def change(self, plan: StreamPlan) -> None:
+        """Give a stream another plan."""
+        stream = self.streams[plan.name]
+        stream.plan = plan
+        stream.layout = replace(stream.layout, plan=format_plan(plan))
+        self.tell_layout()
+
+    def forget(self, name: str) -> None:
+        """Have a stream end."""
+        self.streams.pop(name)
+        send(self.end, ForgetStream(name))
+        self.tell_layout()
+
+    def tell(self, name: str) -> None:
+        """Tell control of a stream that came after its start."""
+        self._brief(self.streams[name])
+        self.tell_layout()
+
+    def tell_layout(self) -> None:
+        """Tell control where all pages are."""
+        streams = tuple(stream.layout for stream in self.streams.values())
+        workers = tuple(WorkerLayout(*item) for item in self.workers.items())
+        layout = Layout(self.supervisor_page, streams, workers)
+        send(self.end, LayoutChanged(format_layout(layout)))
+
+    def replace_segment(self, name: str) -> None:
+        """Give a stream's encoded ring new memory, as when its slots grow."""
+        stream = self.streams[name]
+        spec = stream.segment.spec
+        segment = create_segment(spec, first_sequence=stream.writer.sequence)
+        stream.writer.close()
+        stream.segment.close()
+        stream.segment = segment
+        stream.writer = open_writer(segment.fd, spec, [stream.wake_fd], 2)
+        self._attach(stream)
+
+    def source(self, name: str, state: SourceState, reason: str = "") -> None:
+        """Say of a stream what its ingest would."""
+        page = self.board.page(self.streams[name].layout.ingest_page)
+        page.words[StageWord.STATE] = state
+        page.words[StageWord.LAST_FRAME_NS] = monotonic_ns() + 3600 * NS_PER_S
+        page.write_text(reason)
+
+    def require(self, name: str, revision: int) -> None:
+        """Ask for ``revision`` from now on."""
+        page = self.board.page(self.streams[name].layout.stream_page)
+        page.words[StreamWord.REQUIRED_REVISION] = revision
+
+    # Output's part.
+
+    def publish(
+        self,
+        name: str,
+        jpeg: bytes = JPEG,
+        verdict: Verdict = Verdict.LIVE,
+        age_ns: int = 0,
+        revision: int = 0,
+    ) -> FrameHeader:
+        """Put a picture into a stream's encoded ring."""
+        stream = self.streams[name]
+        stream.sequence += 1
+        now_ns = monotonic_ns()
+        header = FrameHeader(
+            sequence=stream.sequence,
+            width=640,
+            height=360,
+            capture_ns=now_ns - age_ns,
+            payload_bytes=len(jpeg),
+            pixel_format=PixelFormat.JPEG,
+            verdict=verdict,
+            revision=revision,
+        ).stamped(Step.ENCODED, now_ns)
+        loan = stream.writer.loan()
+        header.pack_into(loan.memory)
+        loan.memory[HEADER_BYTES : HEADER_BYTES + len(jpeg)] = jpeg
+        stream.writer.publish(loan)
+        return header
+
+    def demand(self, name: str, word: DemandWord) -> int:
+        """Read what control says of a stream's viewers."""
+        return self.board.page(self.streams[name].layout.demand_page).words[word]
+
+    def await_viewers(self, name: str, count: int) -> None:
+        """Wait until control counts ``count`` viewers of a stream."""
+        eventually(lambda: self.demand(name, DemandWord.JPEG_VIEWERS) == count)
+
+    def client(self) -> httpx.Client:
+        """Return a client of control's port."""
+        return httpx.Client(base_url=self.url, timeout=10)
+
+    # Within.
+
+    def _brief(self, stream: BenchStream) -> None:
+        pages = stream.layout
+        configure = ConfigureStream(
+            stream=pages.name,
+            plan=pages.plan,
+            revision=0,
+            required_revision=0,
+            stage_page=pages.demand_page,
+            stream_page=pages.stream_page,
+            demand_page=pages.demand_page,
+            ingest_page=pages.ingest_page,
+            ingest_worker_page=0,
+        )
+        send(self.end, configure, (stream.demand_fd,))
+        self._attach(stream)
+
+    def _attach(self, stream: BenchStream) -> None:
+        spec = stream.segment.spec
+        attach = AttachReader(
+            stream=stream.layout.name,
+            kind="encoded",
+            slots=spec.slots,
+            slot_bytes=spec.slot_bytes,
+            readers=spec.readers,
+            history=spec.history,
+            place=0,
+        )
+        send(self.end, attach, (stream.segment.fd, stream.wake_fd))
+
+    def _serve(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        while True:
+            select.select([end], [], [])
+            try:
+                received = receive(end)
+            except ConnectionError:
+                return
+            if received is None:
+                return
+            self._take(received[0], end)
+
+    def _take(self, message: Message, end: socket.socket) -> None:
+        if isinstance(message, Ready):
+            self.is_ready.set()
+        elif isinstance(message, ApplyPlan):
+            self.wishes.append(message)
+            answer = self.answer(message)
+            if answer is None:
+                return
+            if not answer[0]:
+                self._apply(message)
+            with suppress(ConnectionError):
+                send(end, Applied(message.request, *answer))
+
+    def _apply(self, wish: ApplyPlan) -> None:
+        known = wish.stream in self.streams
+        if not wish.plan:
+            self.forget(wish.stream)
+        elif known:
+            self.change(parse_stream_plan(wish.plan))
+        else:
+            self.add_stream(parse_stream_plan(wish.plan))
+            self.tell(wish.stream)
+
+
+@contextmanager
+def control_bench(
+    config_path: Path,
+    *plans: StreamPlan,
+    allowed_hosts: tuple[str, ...] = (),
+    slot_bytes: int = 1 << 18,
+) -> Iterator[ControlBench]:
+    """Lend a running control worker with a stream a plan."""
+    bench = ControlBench(config_path, allowed_hosts, slot_bytes)
+    bench.add_worker("inference:0")
+    for plan in plans:
+        bench.add_stream(plan)
+    bench.start()
+    try:
+        yield bench
+    finally:
+        with suppress(ProcessLookupError, ChildProcessError):
+            bench.stop(signal.SIGKILL)
+        bench.close()
+
+
+def _eventfd() -> int:
+    return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+
+def _fork(body: Callable[[], None], closing: socket.socket) -> int:
+    with warnings.catch_warnings():
+        # The threads that it warns of are of libraries, and hold nothing of ours.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        closing.close()
+        body()
+        code = 0
+    finally:
+        os._exit(code)
