@@ -7,6 +7,11 @@ that fits. The data of an error are its attributes, and its message is made from
 
     OoblexdError
     ├── ConfigError                  a configuration that cannot be used (ValueError)
+    │   ├── ConfigFileError          its file cannot be changed; nothing was written
+    │   ├── OverriddenError          an environment variable sets it: change that
+    │   ├── SourceForbiddenError     only the file may name such a source
+    │   ├── StreamExistsError        the name is taken
+    │   └── UnknownStreamError       there is no such stream (LookupError)
     ├── SourceError                  a source cannot be read; ``reason`` says why
     │   ├── SourceUnavailableError   try again soon (ConnectionError)
     │   └── SourceRefusedError       the login was refused: wait (PermissionError)
@@ -42,6 +47,70 @@ class ConfigError(OoblexdError, ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class ConfigFileError(ConfigError):
+    """The file cannot be changed; it is as it was.
+
+    Attributes:
+        path: The file.
+        reason: What stands against it: no room, no permission, edited into something
+            that does not parse.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__([f"{path}: {reason}"])
+
+
+class OverriddenError(ConfigError):
+    """A value comes from the environment and can only be changed there.
+
+    Attributes:
+        key: Its key path.
+        variable: The environment variable that sets it.
+    """
+
+    def __init__(self, key: str, variable: str) -> None:
+        self.key = key
+        self.variable = variable
+        super().__init__([f"{key}: set by the environment variable {variable}"])
+
+
+class SourceForbiddenError(ConfigError):
+    """A source that reaches into this machine, named by someone other than its file."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                "source: exec:, file: and /dev/ are accepted from the configuration file only"
+            ]
+        )
+
+
+class StreamExistsError(ConfigError):
+    """There is already a stream of that name.
+
+    Attributes:
+        stream: The name.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        super().__init__([f"streams.{stream}: there is already a stream of that name"])
+
+
+class UnknownStreamError(ConfigError, LookupError):
+    """There is no stream of that name.
+
+    Attributes:
+        stream: The name.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        super().__init__([f"streams.{stream}: there is no such stream"])
 
 
 class SourceError(OoblexdError):

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from ooblexd.config.effects import nearest
 from ooblexd.config.schema import Document
-from ooblexd.config.source import mask_source
 from ooblexd.config.values import OWN_WORDS
+from ooblexd.redaction import redact
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -73,7 +73,7 @@ def format_found(value: object, path: KeyPath = ()) -> str:
     if isinstance(value, str):
         if path and path[-1] in _SECRET_KEYS:
             return "text"
-        shown = repr(mask_source(value))
+        shown = repr(redact(value))
     else:
         is_json = value is None or isinstance(value, bool | int | float)
         shown = json.dumps(value) if is_json else str(value)

@@ -1,0 +1,136 @@
+"""The edge of the control API: a stream as JSON, in and out.
+
+What goes out has no secret in it; ``***`` that comes back in its place leaves the
+secret as it is, but only for the address that it was meant for: a secret must not
+follow a caller's new host name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ooblexd.config.problems import Problem, problems_of
+from ooblexd.config.schema import Document, StreamConfig
+from ooblexd.errors import ConfigError, SourceForbiddenError
+from ooblexd.redaction import MASK, mask_url
+from ooblexd.sources.url import is_file_only
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOGIN = re.compile(r"[^:/]+://\S*@")
+_MASKED_LOGIN = re.compile(rf"[^:/]+://{re.escape(MASK)}@")
+_PAIR = re.compile(r"([?&;][^=&;#]*=)([^&;#]*)")
+
+
+def parse_stream(name: str, fields: Mapping[str, Any]) -> StreamConfig:
+    """Return the stream that a table, from JSON, describes.
+
+    Raises:
+        ConfigError: Problems with key paths, such as ``streams.door.fps: unknown key``.
+    """
+    try:
+        document = Document.model_validate({"streams": {name: dict(fields)}})
+    except ValidationError as exc:
+        problems = [str(problem) for problem in problems_of(exc)]
+        raise ConfigError(problems) from None  # the chain would show values
+    return document.streams[name]
+
+
+def table_of(stream: StreamConfig) -> dict[str, Any]:
+    """Return every key of a stream with its secrets, effects as complete tables."""
+    table = stream.model_dump(exclude={"effects"})
+    table["effects"] = [
+        {
+            "effect": effect.effect,
+            "mode": effect.mode,
+            "on_failure": effect.on_failure,
+            **effect.parameters,
+        }
+        for effect in stream.effects
+    ]
+    return table
+
+
+def public(stream: StreamConfig) -> dict[str, Any]:
+    """Return what may be shown of a stream: every key, the source's secret masked."""
+    return {**table_of(stream), "source": mask_url(stream.source)}
+
+
+def merge_patch(name: str, current: StreamConfig, patch: object) -> StreamConfig:
+    """Return ``current`` with an API caller's merge patch (RFC 7396) applied.
+
+    Args:
+        name: Of the stream, for the messages.
+        current: As the daemon runs it.
+        patch: From JSON; null sets a key back to its default.
+
+    Raises:
+        ConfigError: The patch is no object, or what it makes is no valid stream.
+        SourceForbiddenError: It sets a source that only the file may name.
+    """
+    if not isinstance(patch, dict):
+        raise ConfigError([str(Problem(("streams", name), "a patch must be a table"))])
+    table = apply_merge_patch(table_of(current), patch)
+    if isinstance(table.get("source"), str):
+        table["source"] = _with_secret(name, table["source"], current.source)
+        if table["source"] != current.source:
+            api_may_set_source(table["source"])
+    return parse_stream(name, table)
+
+
+def apply_merge_patch(target: Any, patch: Any) -> Any:
+    """Return ``target`` patched by the algorithm of RFC 7396, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = apply_merge_patch(result.get(key), value)
+    return result
+
+
+def api_may_set_source(url: str) -> None:
+    """Refuse a source that reaches into this machine.
+
+    Raises:
+        SourceForbiddenError: Only the configuration file may name it.
+    """
+    if is_file_only(url.strip()):
+        raise SourceForbiddenError
+
+
+def _with_secret(name: str, sent: str, current: str) -> str:
+    if MASK not in sent:
+        return sent
+    if sent == mask_url(current):
+        return current
+    url = _filled(sent, current) if _place(sent) == _place(current) else sent
+    if MASK not in url:
+        return url
+    problem = f"{MASK} stands for no secret of this address; write it out"
+    raise ConfigError([str(Problem(("streams", name, "source"), problem))])
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Return scheme and authority without login, as far as `mask_url` sees a login."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    return scheme.lower(), authority.lower()
+
+
+def _filled(sent: str, current: str) -> str:
+    """Return ``sent`` with each mask replaced by what ``current`` has in its place."""
+    login = _LOGIN.match(current)
+    if login is not None:
+        sent = _MASKED_LOGIN.sub(lambda _: login[0], sent)
+    secrets = {pair[1]: pair[0] for pair in _PAIR.finditer(current)}
+    return _PAIR.sub(
+        lambda pair: secrets.get(pair[1], pair[0]) if pair[2] == MASK else pair[0],
+        sent,
+    )
