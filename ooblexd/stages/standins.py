@@ -25,6 +25,7 @@ _BACKGROUND = (38, 32, 28)  # BGR
 _TITLE = (240, 236, 232)
 _TEXT = (170, 160, 152)
 _ACCENT = (86, 140, 255)
+_MOST_LINES = 4
 _LEAST_WIDTH = 320
 _LEAST_HEIGHT = 180
 
@@ -71,10 +72,11 @@ def make_slate(stream: str, title: str, reason: str, size: Size) -> NDArray[np.u
         -1,
     )
     widest = size.width - 2 * left
-    _write(picture, _ascii(stream), (left, top), 0.62 * unit, _TEXT)
+    name_scale = _fitting(_ascii(stream), 0.62 * unit, widest)
+    _write(picture, _ascii(stream), (left, top), name_scale, _TEXT)
     _write(picture, _ascii(title), (left, top + int(38 * unit)), 1.0 * unit, _TITLE)
     baseline = top + int(68 * unit)
-    for line in _wrapped(_ascii(reason), 0.52 * unit, widest)[:3]:
+    for line in _wrapped(_ascii(reason), 0.52 * unit, widest):
         _write(picture, line, (left, baseline), 0.52 * unit, _TEXT)
         baseline += int(22 * unit)
     return encode_bgr(picture, _QUALITY)
@@ -93,19 +95,46 @@ def _write(
     scale: float,
     colour: tuple[int, int, int],
 ) -> None:
-    thickness = max(1, round(scale * 1.4))
+    thickness = _thickness(scale)
     cv2.putText(picture, text, at, _FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
+def _fitting(text: str, scale: float, widest: int) -> float:
+    """Return ``scale``, or a smaller one at which ``text`` is not too wide."""
+    return scale * min(1.0, widest / max(_width(text, scale), 1))
+
+
 def _wrapped(text: str, scale: float, widest: int) -> list[str]:
+    """Return the lines of ``text``; what is too long for them ends in dots."""
     lines: list[str] = []
-    for word in text.split():
+    for word in _pieces(text, scale, widest):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and cv2.getTextSize(longer, _FONT, scale, 1)[0][0] <= widest:
+        if lines and _width(longer, scale) <= widest:
             lines[-1] = longer
         else:
             lines.append(word)
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][:-3] + "..."]
     return lines
+
+
+def _pieces(text: str, scale: float, widest: int) -> list[str]:
+    """Return the words of ``text``, those wider than a line broken up."""
+    pieces: list[str] = []
+    for word in text.split():
+        fits = max(int(len(word) * widest / (1.1 * max(_width(word, scale), 1))), 1)
+        is_wide = _width(word, scale) > widest
+        step = fits if is_wide else len(word)
+        pieces += [word[at : at + step] for at in range(0, len(word), step)]
+    return pieces
+
+
+def _width(text: str, scale: float) -> int:
+    return int(cv2.getTextSize(text, _FONT, scale, _thickness(scale))[0][0])
+
+
+def _thickness(scale: float) -> int:
+    return max(1, round(scale * 1.4))
 
 
 def _ascii(text: str) -> str:
