@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
@@ -21,8 +22,10 @@ _LOG_EVERY_NS = 10 * NS_PER_S
 logger = logging.getLogger(__name__)
 
 
-class Chain:
-    """The effects of one stream, in their order, under one revision.
+def build_chain(
+    plans: tuple[EffectPlan, ...], engines: Engines, revision: int
+) -> Chain:
+    """Return the chain of ``plans``, ready for its first frame.
 
     Args:
         plans: The effects.
@@ -30,25 +33,45 @@ class Chain:
         revision: Of the configuration that names these effects.
 
     Raises:
-        EngineError: A model cannot be loaded.
+        ConfigError: There is no such effect; nothing stays open.
+        EngineError: A model cannot be loaded; nothing stays open.
+    """
+    with ExitStack() as opened:
+        effects: list[tuple[EffectPlan, Effect]] = []
+        for plan in plans:
+            effect = build_effect(plan, engines)
+            opened.callback(effect.close)
+            effects.append((plan, effect))
+        opened.pop_all()  # the chain's from here
+    return Chain(tuple(effects), revision)
+
+
+class Chain:
+    """The effects of one stream, in their order, under one revision.
+
+    Args:
+        effects: With the plans that they were built from; the chain closes them.
+        revision: Of the configuration that names them.
+
+    Attributes:
+        plans: Of the effects.
+        revision: That a picture has passed when it comes out.
+        failing_since_ns: Monotonic time of the first of the failures that go on; 0
+            without one.
+        failure: The newest of them, in words.
+        failures: All of them so far.
     """
 
     def __init__(
-        self, plans: tuple[EffectPlan, ...], engines: Engines, revision: int
+        self, effects: tuple[tuple[EffectPlan, Effect], ...], revision: int
     ) -> None:
-        self.plans = plans
+        self.plans = tuple(plan for plan, _ in effects)
         self.revision = revision
         self.failing_since_ns = 0
         self.failure = ""
         self.failures = 0
         self._logged_ns = 0
-        self._effects: list[tuple[EffectPlan, Effect]] = []
-        try:
-            for plan in plans:
-                self._effects.append((plan, build_effect(plan, engines)))
-        except BaseException:
-            self.close()
-            raise
+        self._effects = effects
 
     def run(self, planes: Planes, at: FrameTime) -> Verdict:
         """Change ``planes`` in place, and say what has become of the picture.
@@ -73,9 +96,9 @@ class Chain:
 
     def close(self) -> None:
         """Close the effects."""
-        for _, effect in self._effects:
+        effects, self._effects = self._effects, ()
+        for _, effect in effects:
             effect.close()
-        self._effects.clear()
 
     def _note_failure(self, plan: EffectPlan, error: Exception) -> None:
         now_ns = monotonic_ns()

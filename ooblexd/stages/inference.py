@@ -35,7 +35,7 @@ from ooblexd.frame import (
 from ooblexd.pixels import Planes, copy_planes, new_planes, planes_of
 from ooblexd.plan import parse_stream_plan
 from ooblexd.stages.attachment import ReaderEnd, WriterEnd
-from ooblexd.stages.chain import Chain
+from ooblexd.stages.chain import Chain, build_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -189,7 +189,7 @@ class StreamInference:
                 return
         try:
             with self._context.heartbeat.foreign_call(ENGINE_START_S):
-                built = Chain(effects, self._engines, wish.revision)
+                built = build_chain(effects, self._engines, wish.revision)
         except OoblexdError as error:
             self._note_build_failure(wish, error)
             return

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ooblexd.errors import ConfigError, EngineError
+from ooblexd.frame import FrameHeader, Verdict
+from ooblexd.pixels import Planes, new_planes
+from ooblexd.plan import EffectPlan
+from ooblexd.stages.chain import Chain, build_chain
+
+if TYPE_CHECKING:
+    from ooblexd.effects import FrameTime
+
+FRAME = FrameHeader(sequence=1, width=32, height=18, capture_ns=1)
+
+
+@dataclass
+class Brighten:
+    """Adds one to the luma, so that a picture says how many effects it has passed."""
+
+    is_warm: bool = True
+    closed: int = 0
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:
+        assert at.sequence >= 0
+        planes.y[:] += 1
+        return self.is_warm
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Fail:
+    """Raises until it is mended."""
+
+    error: Exception | None = field(default_factory=lambda: EngineError("no device"))
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:
+        assert planes.width == FRAME.width
+        assert at.capture_ns >= 0
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def plan(on_failure: str = "cover", effect: str = "blur_faces") -> EffectPlan:
+    return EffectPlan(effect, on_failure=on_failure)
+
+
+@pytest.fixture
+def planes() -> Planes:
+    made = new_planes(32, 18)
+    for plane in made:
+        plane[:] = 0
+    return made
+
+
+def test_a_chain_without_effects_shows_every_frame(planes: Planes) -> None:
+    assert Chain((), revision=1).run(planes, FRAME) is Verdict.LIVE
+
+
+def test_effects_work_on_one_another(planes: Planes) -> None:
+    chain = Chain(((plan(), Brighten()), (plan(), Brighten())), revision=1)
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+    assert np.all(planes.y == 2)
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "verdict"),
+    [("cover", Verdict.COVERED), ("hold", Verdict.HELD), ("pass", Verdict.LIVE)],
+)
+def test_configuration_decides_what_a_failure_means(
+    planes: Planes, on_failure: str, verdict: Verdict
+) -> None:
+    chain = Chain(((plan(on_failure), Fail()),), revision=1)
+
+    assert chain.run(planes, FRAME) is verdict
+
+
+@pytest.mark.parametrize(
+    "error", [EngineError("no device"), ZeroDivisionError(), MemoryError(), KeyError(3)]
+)
+def test_any_exception_of_an_effect_is_a_failure(
+    planes: Planes, error: Exception
+) -> None:
+    chain = Chain(((plan(), Fail(error)),), revision=1)
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert type(error).__name__ in chain.failure
+    assert "blur_faces" in chain.failure
+
+
+def test_an_effect_that_is_not_warm_covers(planes: Planes) -> None:
+    for on_failure in ("cover", "hold", "pass"):
+        chain = Chain(((plan(on_failure), Brighten(is_warm=False)),), revision=1)
+
+        assert chain.run(planes, FRAME) is Verdict.COVERED
+        assert chain.failing_since_ns == 0
+
+
+def test_the_effects_behind_a_failed_one_still_see_the_frame(planes: Planes) -> None:
+    """Their tracks would tear otherwise, and they would be cold when it recovers."""
+    chain = Chain(((plan(), Fail()), (plan(), Brighten())), revision=1)
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert np.all(planes.y == 1)
+
+
+@pytest.mark.parametrize("first", ["cover", "hold", "pass"])
+@pytest.mark.parametrize("second", ["cover", "hold", "pass"])
+def test_of_two_failures_the_stricter_counts(
+    planes: Planes, first: str, second: str
+) -> None:
+    chain = Chain(((plan(first), Fail()), (plan(second), Fail())), revision=1)
+
+    verdict = chain.run(planes, FRAME)
+
+    if "cover" in (first, second):
+        assert verdict is Verdict.COVERED
+    elif "hold" in (first, second):
+        assert verdict is Verdict.HELD
+    else:
+        assert verdict is Verdict.LIVE
+
+
+def test_a_failure_that_passes_does_not_show_what_another_covers(
+    planes: Planes,
+) -> None:
+    cold = Brighten(is_warm=False)
+    chain = Chain(((plan("pass"), Fail()), (plan(), cold)), revision=1)
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+
+
+def test_a_failure_is_known_until_the_chain_runs_again(planes: Planes) -> None:
+    effect = Fail()
+    chain = Chain(((plan("pass"), effect),), revision=1)
+    chain.run(planes, FRAME)
+    since_ns = chain.failing_since_ns
+    chain.run(planes, FRAME)
+
+    assert since_ns > 0
+    assert chain.failing_since_ns == since_ns
+    assert chain.failures == 2
+
+    effect.error = None
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+    assert (chain.failing_since_ns, chain.failure) == (0, "")
+
+
+def test_failures_of_every_frame_are_logged_once_in_a_while(
+    planes: Planes, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = Chain(((plan("pass"), Fail()),), revision=1)
+
+    with caplog.at_level(logging.ERROR):
+        for _ in range(100):
+            chain.run(planes, FRAME)
+
+    assert len(caplog.records) == 1
+
+
+def test_closing_a_chain_closes_each_effect_once() -> None:
+    effects = (Brighten(), Brighten())
+    chain = Chain(tuple((plan(), effect) for effect in effects), revision=1)
+
+    chain.close()
+    chain.close()
+
+    assert [effect.closed for effect in effects] == [1, 1]
+
+
+def test_what_cannot_be_built_closes_what_was_built_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ooblexd.effects import nothing  # noqa: PLC0415 # to watch the real one close
+    from ooblexd.engines import Engines  # noqa: PLC0415 # loads the engine's library
+
+    closed: list[nothing.Nothing] = []
+    monkeypatch.setattr(nothing.Nothing, "close", lambda it: closed.append(it))
+    plans = (plan(effect="none"), plan(effect="none"), plan(effect="no_such_effect"))
+
+    with pytest.raises(ConfigError, match="no_such_effect"):
+        build_chain(plans, Engines(threads=1), revision=1)
+
+    assert len(closed) == 2
+
+
+def test_a_built_chain_knows_its_plans_and_revision(planes: Planes) -> None:
+    from ooblexd.engines import Engines  # noqa: PLC0415 # loads the engine's library
+
+    plans = (plan(effect="none"),)
+
+    chain = build_chain(plans, Engines(threads=1), revision=7)
+
+    assert (chain.plans, chain.revision) == (plans, 7)
+    assert chain.run(planes, FRAME) is Verdict.LIVE
