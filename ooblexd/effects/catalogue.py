@@ -131,7 +131,7 @@ def _unknown(name: str, known: Mapping[str, object]) -> str:
 
 _FACES = {
     "strength": Parameter(
-        0.5, "How coarse the covered face becomes; irreversible at 0 too."
+        0.7, "How coarse the covered face becomes; irreversible at 0 too."
     ),
     "margin": Parameter(
         0.4,

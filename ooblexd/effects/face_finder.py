@@ -29,7 +29,7 @@ _LEAST_INSIDE = 0.15
 # scores by size in a 778 px square: 30 px 0.07, 60 px 0.38, 100 px 0.78, 250 px 0.77.
 # False ones of 0.4 or more per frame of a street: whole 0.21, squares 0.03.
 _WHOLE_TRUST = 0.4
-_LARGE_TRUST = 0.58
+_LARGE_TRUST = 0.54
 _SMALL_SHARE, _LARGE_SHARE = 0.08, 0.12
 
 

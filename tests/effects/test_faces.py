@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ooblexd.effects import build_effect
+from ooblexd.effects.boxes import Box
+from ooblexd.effects.face_finder import FaceFinder, squares, whole
+from ooblexd.effects.faces import WARM_AFTER
+from ooblexd.engines import Engines
+from ooblexd.pixels import Planes, new_planes
+from ooblexd.plan import EffectPlan
+from tests.support.clips import clip, copied, independent_detector, scaled
+from tests.support.contracts import EffectContract, at_frame
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ooblexd.effects import Effect
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """The engines of one worker."""
+    shared = Engines()
+    yield shared
+    shared.close()
+
+
+def build(
+    engines: Engines, name: str = "blur_faces", mode: str = "every_frame"
+) -> Effect:
+    return build_effect(EffectPlan(name, mode=mode), engines)
+
+
+class TestBlurFaces(EffectContract):
+    @pytest.fixture
+    def effect(self, engines: Engines) -> Iterator[Effect]:
+        built = build(engines)
+        yield built
+        built.close()
+
+
+class TestTrackedPixelateFaces(EffectContract):
+    @pytest.fixture
+    def effect(self, engines: Engines) -> Iterator[Effect]:
+        built = build(engines, "pixelate_faces", "tracked")
+        yield built
+        built.close()
+
+
+class TestNone(EffectContract):
+    @pytest.fixture
+    def effect(self, engines: Engines) -> Effect:
+        return build(engines, "none")
+
+
+def shown(effect: Effect, pictures: list[Planes], fps: float) -> list[Planes]:
+    """Return what is left of the pictures that may be shown."""
+    left = []
+    for sequence, picture in enumerate(pictures):
+        planes = copied(picture)
+        if effect.apply(planes, at_frame(sequence, fps)):
+            left.append(planes)
+    return left
+
+
+@pytest.mark.parametrize("name", ["blur_faces", "pixelate_faces"])
+@pytest.mark.timeout(60)  # 150 frames, on a machine that may be busy
+def test_another_detector_finds_no_face_in_any_frame(
+    engines: Engines, name: str
+) -> None:
+    detector, pictures = independent_detector(), clip("face.mp4")
+
+    left = shown(build(engines, name), pictures, 25)
+
+    assert len(left) == len(pictures) - (WARM_AFTER - 1)
+    around = whole(640, 480)
+    before = [detector.find(planes, around, 0.5) for planes in pictures[::10]]
+    assert all(before)
+    leaks = [n for n, planes in enumerate(left) if detector.find(planes, around, 0.5)]
+    assert leaks == []
+
+
+def test_a_picture_without_faces_is_hardly_touched(engines: Engines) -> None:
+    pictures = clip("pedestrians.mp4")[:60]
+
+    left = shown(build(engines), pictures, 10)
+
+    skipped = len(pictures) - len(left)
+    shares = [
+        float((after.y != before.y).mean())
+        for after, before in zip(left, pictures[skipped:], strict=True)
+    ]
+    assert max(shares) <= 0.1
+
+
+def test_nothing_is_shown_before_five_frames_are_analysed(engines: Engines) -> None:
+    effect, pictures = build(engines), clip("face.mp4")
+
+    may_be_shown = [
+        effect.apply(copied(pictures[n]), at_frame(n)) for n in range(WARM_AFTER + 2)
+    ]
+
+    assert may_be_shown == [False] * (WARM_AFTER - 1) + [True] * 3
+
+
+def test_another_size_is_another_scene_and_warms_up_anew(engines: Engines) -> None:
+    effect, pictures = build(engines), clip("face.mp4")
+    shown(effect, pictures[:6], 25)
+
+    smaller = scaled(pictures[6], 320, 240)
+
+    assert effect.apply(smaller, at_frame(6)) is False
+
+
+def test_a_face_stays_covered_while_the_detector_misses_it(engines: Engines) -> None:
+    effect, face = build(engines), clip("face.mp4")[0]
+    for sequence in range(6):
+        effect.apply(copied(face), at_frame(sequence))
+    blank = new_planes(640, 480)
+    blank.y[...] = np.random.default_rng(2).integers(90, 150, (480, 640), np.uint8)
+    blank.u.fill(128)
+    blank.v.fill(128)
+    after = copied(blank)
+
+    effect.apply(after, at_frame(12))
+
+    middle = np.s_[70:170, 230:330]  # where the face was
+    assert after.y[middle].std() < 0.3 * blank.y[middle].std()
+
+
+@pytest.mark.parametrize("size_px", [60, 100, 200, 400])
+@pytest.mark.parametrize("side", ["left", "middle", "right"])
+def test_faces_are_found_at_any_place_of_a_wide_picture(
+    engines: Engines, size_px: int, side: str
+) -> None:
+    face = Box(223, 59, 340, 176)  # in the first frame of the clip
+    factor = size_px / face.width
+    width, height = (round(edge * factor / 2) * 2 for edge in (640, 480))
+    portrait = scaled(clip("face.mp4")[0], width, height)
+    scene = copied(scaled(clip("pedestrians.mp4")[0], 1280, 720))
+    at_x = {"left": 60, "middle": 640, "right": 1220}[side]
+    from_left = round((at_x - face.centre[0] * factor) / 2) * 2
+    paste(portrait, scene, max(from_left, -width + 2))
+    x, y = from_left + face.centre[0] * factor, face.centre[1] * factor
+
+    found = FaceFinder(engines).find(scene, 0.3)
+
+    assert any(
+        abs(one.box.centre[0] - x) < size_px / 3
+        and abs(one.box.centre[1] - y) < size_px / 3
+        for one in found
+    )
+
+
+def paste(picture: Planes, scene: Planes, left: int) -> None:
+    """Lay the picture on the scene, from the top, ``left`` even and perhaps below 0."""
+    for source, target, part in zip(picture, scene, (1, 2, 2), strict=True):
+        start = left // part
+        visible = source[: target.shape[0], max(0, -start) :]
+        place = target[: visible.shape[0], max(0, start) :][:, : visible.shape[1]]
+        place[...] = visible[:, : place.shape[1]]
+
+
+def test_tracked_mode_covers_the_face_between_analyses(engines: Engines) -> None:
+    effect, face = build(engines, mode="tracked"), clip("face.mp4")[0]
+    sequence = iter(range(100_000))
+
+    def is_warm() -> bool:
+        return effect.apply(copied(face), at_frame(next(sequence), fps=500))
+
+    eventually(is_warm)
+    after = copied(face)
+    effect.apply(after, at_frame(next(sequence), fps=500))
+    effect.close()
+
+    inside = np.s_[70:170, 230:330]
+    sharp, soft = (
+        np.diff(face.y[inside].astype(int)),
+        np.diff(after.y[inside].astype(int)),
+    )
+    assert np.abs(soft).mean() < 0.4 * np.abs(sharp).mean()
+
+
+def test_squares_see_all_of_a_picture_whatever_its_shape() -> None:
+    for width, height in [(1280, 720), (720, 1280), (1, 1), (641, 359), (4096, 2160)]:
+        seen = np.zeros((height, width), bool)
+        for left, top, side in squares(width, height):
+            seen[max(0, top) : top + side, max(0, left) : left + side] = True
+        assert seen.all()
+
+
+def test_a_wide_picture_costs_two_squares_and_no_picture_more_than_five() -> None:
+    assert len(squares(1280, 720)) == 2
+    assert len(squares(4096, 2160)) == 2
+    assert len(squares(4096, 2)) <= 5

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ooblexd.clock import NS_PER_MS, NS_PER_S
+from ooblexd.effects.boxes import Box, Found
+from ooblexd.effects.tracks import Track, TrackLimits, advance
+
+LIMITS = TrackLimits(start_score=0.3, hold_ns=NS_PER_S)
+FRAME_NS = 40 * NS_PER_MS
+
+edges = st.floats(-200, 4000)
+sizes = st.floats(2, 800)
+boxes = st.builds(lambda x, y, s: Box(x, y, x + s, y + s), edges, edges, sizes)
+detections = st.lists(st.builds(Found, boxes, st.floats(0.2, 1.0)), max_size=8)
+
+
+def holds(outer: Box, inner: Box) -> bool:
+    return outer.grown(1e-6 * (1 + abs(outer.right) + abs(outer.bottom))).holds(inner)
+
+
+def follow(box: Box, frames: int, step_px: float) -> tuple[tuple[Track, ...], int]:
+    tracks: tuple[Track, ...] = ()
+    for frame in range(frames):
+        found = [Found(box.moved(step_px * frame, 0), 0.9)]
+        tracks = advance(tracks, found, frame * FRAME_NS, LIMITS)
+    return tracks, (frames - 1) * FRAME_NS
+
+
+@given(st.lists(detections, max_size=12))
+def test_every_sure_detection_is_covered_at_once(frames: list[list[Found]]) -> None:
+    tracks: tuple[Track, ...] = ()
+    for number, found in enumerate(frames):
+        at_ns = number * FRAME_NS
+        tracks = advance(tracks, found, at_ns, LIMITS)
+
+        for one in found:
+            if one.score >= LIMITS.start_score:
+                assert any(holds(track.area(at_ns), one.box) for track in tracks)
+
+
+@given(detections, st.integers(1, 25))
+def test_a_face_no_longer_seen_stays_covered_for_the_hold(
+    found: list[Found], missed: int
+) -> None:
+    tracks = advance((), found, 0, LIMITS)
+    started = [one.box for one in found if one.score >= LIMITS.start_score]
+
+    for number in range(1, missed + 1):
+        tracks = advance(tracks, [], number * FRAME_NS, LIMITS)
+
+    for box in started:
+        assert any(holds(track.area(missed * FRAME_NS), box) for track in tracks)
+
+
+@given(st.lists(detections, max_size=5))
+def test_no_track_outlives_the_hold(frames: list[list[Found]]) -> None:
+    tracks: tuple[Track, ...] = ()
+    for number, found in enumerate(frames):
+        tracks = advance(tracks, found, number * FRAME_NS, LIMITS)
+
+    end_ns = len(frames) * FRAME_NS + LIMITS.hold_ns + 1
+
+    assert advance(tracks, [], end_ns, LIMITS) == ()
+
+
+@given(st.floats(-40, 40), st.integers(1, 10))
+def test_a_moving_face_that_is_missed_is_covered_where_it_goes(
+    step_px: float, missed: int
+) -> None:
+    face = Box(500, 500, 600, 600)
+    tracks, last_ns = follow(face, 5, step_px)
+    at_ns = last_ns + missed * FRAME_NS
+    tracks = advance(tracks, [], at_ns, LIMITS)
+
+    assert holds(tracks[0].area(at_ns), face.moved(step_px * (4 + missed), 0))
+
+
+@given(st.integers(2, 12), st.floats(-60, 60))
+def test_one_face_keeps_one_track(frames: int, step_px: float) -> None:
+    tracks, _ = follow(Box(500, 500, 600, 600), frames, step_px)
+
+    assert [track.sightings for track in tracks] == [frames]
+
+
+def test_a_weak_detection_keeps_a_face_but_starts_none() -> None:
+    face = Box(10, 10, 60, 60)
+
+    started = advance((), [Found(face, 0.25)], 0, LIMITS)
+    kept = advance(
+        advance((), [Found(face, 0.9)], 0, LIMITS),
+        [Found(face, 0.25)],
+        FRAME_NS,
+        LIMITS,
+    )
+
+    assert started == ()
+    assert kept[0].sightings == 2
+
+
+def test_the_covered_area_shrinks_slowly() -> None:
+    large, small = Box(0, 0, 200, 200), Box(50, 50, 150, 150)
+    tracks = advance((), [Found(large, 0.9)], 0, LIMITS)
+
+    tracks = advance(tracks, [Found(small, 0.9)], FRAME_NS, LIMITS)
+
+    area = tracks[0].area(FRAME_NS)
+    assert small.size < area.size < large.size
+
+
+def test_after_a_cut_both_the_old_and_the_new_face_are_covered() -> None:
+    old, new = Box(0, 0, 100, 100), Box(800, 400, 900, 500)
+    tracks = advance((), [Found(old, 0.9)], 0, LIMITS)
+
+    tracks = advance(tracks, [Found(new, 0.9)], FRAME_NS, LIMITS)
+
+    assert {track.box for track in tracks} == {old, new}
+
+
+def test_a_clock_that_stands_still_loses_no_face() -> None:
+    first, second = Box(0, 0, 100, 100), Box(30, 0, 130, 100)
+    tracks = advance((), [Found(first, 0.9)], 0, LIMITS)
+
+    tracks = advance(tracks, [Found(second, 0.9)], 0, LIMITS)
+
+    assert tracks[0].area(0).holds(first.joined(second))
