@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _MAX_PENDING = 1000
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
@@ -75,11 +76,15 @@ class Worker:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
+        # Until the child has handlers of its own, a signal to it would be written to
+        # the supervisor's pipe, which they share: to stop a worker that was only just
+        # forked would stop the daemon.
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid == 0:
             ours.close()
-            forget()
-            _live(run, theirs, parent)
+            _live(run, forget, theirs, parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
         theirs.close()
         ours.setblocking(False)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -112,6 +117,7 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGKILL to the whole group, others to the worker."""
+        assert self.pid, "pid 0 would be our own group"
         with contextlib.suppress(ProcessLookupError):  # it ended by itself
             if number is signal.SIGKILL:
                 os.killpg(self.pid, number)
@@ -152,15 +158,22 @@ def describe_exit(code: int) -> str:
 
 
 def _live(
-    run: Callable[[socket.socket, int], int], end: socket.socket, parent: int
+    run: Callable[[socket.socket, int], int],
+    forget: Callable[[], None],
+    end: socket.socket,
+    parent: int,
 ) -> NoReturn:
     """Be the worker, and leave by ``os._exit``: the parent's cleanup is not ours."""
     code = 1
     try:
         _separate(end, parent)
+        forget()
         code = run(end, parent)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # nobody else would ever say why
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -176,9 +189,10 @@ def _separate(end: socket.socket, parent: int) -> None:
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for number in _HANDLED:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     random.seed()
     end.setblocking(False)
 
