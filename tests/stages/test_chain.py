@@ -188,7 +188,11 @@ def test_what_cannot_be_built_closes_what_was_built_before(
     from ooblexd.engines import Engines  # noqa: PLC0415 # loads the engine's library
 
     closed: list[nothing.Nothing] = []
-    monkeypatch.setattr(nothing.Nothing, "close", lambda it: closed.append(it))
+
+    def close(effect: nothing.Nothing) -> None:
+        closed.append(effect)
+
+    monkeypatch.setattr(nothing.Nothing, "close", close)
     plans = (plan(effect="none"), plan(effect="none"), plan(effect="no_such_effect"))
 
     with pytest.raises(ConfigError, match="no_such_effect"):
