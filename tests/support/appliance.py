@@ -68,6 +68,9 @@ class Appliance:
     ) -> None:
         if self.process.poll() is None:
             self.stop()
+        self._collector.join(5)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
         if error is not None:
             sys.stderr.write(self.log())
 
@@ -80,7 +83,8 @@ class Appliance:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._collect, daemon=True).start()
+        self._collector = threading.Thread(target=self._collect, daemon=True)
+        self._collector.start()
         eventually(lambda: self.port > 0 or self.process.poll() is not None, 10)
         assert self.process.poll() is None, self.log()
         eventually(self._answers, 15)
