@@ -82,11 +82,8 @@ class SourceForbiddenError(ConfigError):
     """A source that reaches into this machine, named by someone other than its file."""
 
     def __init__(self) -> None:
-        super().__init__(
-            [
-                "source: exec:, file: and /dev/ are accepted from the configuration file only"
-            ]
-        )
+        local = "exec:, file: and /dev/"
+        super().__init__([f"source: only the configuration file may name {local}"])
 
 
 class StreamExistsError(ConfigError):

@@ -58,7 +58,10 @@ def read_overrides(
 
     Only leaves are in the second; a list is one leaf.
     """
-    ours = {key: value for key, value in environ.items() if _is_setting(key)}
+    settings = [key for key in environ if _is_setting(key)]
+    # The more precise variable comes last and stands, whatever order they came in.
+    settings.sort(key=lambda key: (key.count(DELIMITER), key))
+    ours = {key: environ[key] for key in settings}
     values: dict[str, Any] = _MappingSource(ours)()
     origins: dict[KeyPath, str] = {}
     for variable, path in _paths(ours):

@@ -43,7 +43,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{format_path(self.path)}: {self.text}" if self.path else self.text
+        told = f"{format_path(self.path)}: {self.text}" if self.path else self.text
+        return redact(told)
 
 
 def problems_of(
@@ -56,8 +57,8 @@ def problems_of(
 def format_path(path: KeyPath) -> str:
     """Return ``streams.door.effects[0].mode`` for its keys."""
     text = ""
-    for key in path:
-        if key.isdigit() and text.endswith("effects"):
+    for depth, key in enumerate(path):
+        if key.isdigit() and depth > 1:  # at 1 it is a stream's name
             text += f"[{key}]"
         else:
             text += f".{_plain(key)}" if text else _plain(key)
@@ -73,7 +74,7 @@ def format_found(value: object, path: KeyPath = ()) -> str:
     if isinstance(value, str):
         if path and path[-1] in _SECRET_KEYS:
             return "text"
-        shown = repr(redact(value))
+        shown = repr(value)
     else:
         is_json = value is None or isinstance(value, bool | int | float)
         shown = json.dumps(value) if is_json else str(value)

@@ -113,7 +113,7 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
         ("[http]\nport = true\n", "2: http.port: true, must be a number"),
         ("[http]\nport = 80.5\n", "2: http.port: 80.5, allowed 0 to 65535"),
         ("[inference]\nengine='cuda'\n", "2: inference.engine: 'cuda', allowed auto "),
-        ("[http]\nallowed_hosts = ['a/b']\n", "2: http.allowed_hosts.0: 'a/b', allow"),
+        ("[http]\nallowed_hosts = ['a/b']\n", "2: http.allowed_hosts[0]: 'a/b', all"),
         (f"{DOOR}effects='none'\n", "3: streams.door.effects: 'none', must be a list"),
         (f"{DOOR}effects=[3]\n", "3: streams.door.effects[0]: must be the name of "),
         (f"{DOOR}effects=[{{}}]\n", "3: streams.door.effects[0]: needs effect = NAME"),
