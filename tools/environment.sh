@@ -91,8 +91,11 @@ find_python() {
 
 # choose_python VERSION: sets PYTHON to that interpreter, from PATH or pyenv.
 choose_python() {
-    local candidate
-    for candidate in "python$1" "${PYENV_ROOT:-${HOME:-/root}/.pyenv}/versions/$1"*/bin/python; do
+    local candidate pyenv=${HOME:-}/.pyenv
+    if [[ ! -d $pyenv && -n $(command -v pyenv) ]]; then
+        pyenv=$(dirname -- "$(dirname -- "$(command -v pyenv)")")
+    fi
+    for candidate in "python$1" "$pyenv/versions/$1"*/bin/python; do
         if [[ $(minor_of "$candidate") == "${1/./ }" ]]; then
             PYTHON=$(command -v -- "$candidate")
             return
