@@ -100,11 +100,20 @@ def open_source(url: str, options: SourceOptions | None = None) -> Source:
         SourceRefusedError: The login was refused.
     """
     options = options or SourceOptions()
-    scheme = scheme_of(url).name
-    if scheme == "demo":
-        from ooblexd.sources.demo import DemoSource  # noqa: PLC0415 - loads PyAV
+    match scheme_of(url).name:
+        case "demo":
+            from ooblexd.sources.demo import DemoSource  # noqa: PLC0415 - loads PyAV
 
-        return DemoSource(options)
-    from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
+            return DemoSource(options)
+        case "file":
+            from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
 
-    return Clip(url.partition(":")[2], options)
+            return Clip(url.partition(":")[2], options)
+        case "rtsp" | "rtsps":
+            from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
+
+            return open_rtsp(url, options)
+        case _:
+            from ooblexd.sources.http import open_http  # noqa: PLC0415 - loads PyAV
+
+            return open_http(url, options)

@@ -6,6 +6,7 @@ The configuration and the API ask this module; it loads no decoder and no numpy.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from ooblexd.errors import ConfigError
@@ -33,12 +34,15 @@ SCHEMES = {
         Scheme("demo", "demo:"),
         Scheme("file", "file:PATH", is_file_only=True),
         Scheme("rtsp", "rtsp://HOST/PATH"),
+        Scheme("rtsps", "rtsps://HOST/PATH"),
         Scheme("http", "http://HOST/PATH"),
         Scheme("https", "https://HOST/PATH"),
     )
 }
 """Every kind of source that `ooblexd.sources.open_source` opens, by its scheme."""
 
+_END_OF_AUTHORITY = re.compile(r"[/?#]")
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]+\]|[^:\[\]]*)(?::\d*)?", re.IGNORECASE)
 _LATER_FILE_ONLY = ("exec", "/dev/")
 
 
@@ -56,8 +60,8 @@ def scheme_of(url: str) -> Scheme:
         raise ConfigError([_no_such_scheme(url, name if colon else "")])
     if scheme.form.endswith("PATH") and "//" not in scheme.form and not rest:
         raise ConfigError([f"a source {name}: needs a path: {scheme.form}"])
-    if "//" in scheme.form and not host_of(url):
-        raise ConfigError([f"a source {name}: needs a host: {scheme.form}"])
+    if "//" in scheme.form:
+        _check_place(url, scheme)
     return scheme
 
 
@@ -75,11 +79,37 @@ def is_file_only(url: str) -> bool:
 
 def host_of(url: str) -> str:
     """Return host and port of a URL, without its login; empty where it has none."""
-    _, _, rest = url.partition("://")
-    authority = rest
-    for end in "/?#":
-        authority = authority.partition(end)[0]
-    return authority.rpartition("@")[2]
+    return _authority(split_login(url)[2])
+
+
+def split_login(url: str) -> tuple[str, str, str]:
+    """Split ``SCHEME://LOGIN@PLACE``; the login is empty where there is none.
+
+    Users paste passwords that hold ``@``, ``/``, ``?`` or ``#`` as they are. An ``@``
+    behind the first ``/`` still ends a login where no host could stand before it: what
+    follows the colon is no port.
+    """
+    scheme, _, rest = url.partition("://")
+    authority = _authority(rest)
+    if "@" in authority or ("@" in rest and not _HOST_AND_PORT.fullmatch(authority)):
+        before = rest if "@" not in authority else authority
+        login = before.rpartition("@")[0]
+        return scheme, login, rest[len(login) + 1 :]
+    return scheme, "", rest
+
+
+def _authority(rest: str) -> str:
+    return _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
+
+
+def _check_place(url: str, scheme: Scheme) -> None:
+    host = host_of(url)
+    name = host.partition(":")[0] if not host.startswith("[") else host
+    if "://" not in url or not name or not _HOST_AND_PORT.fullmatch(host):
+        raise ConfigError([f"a source {scheme.name}: needs a host: {scheme.form}"])
+    path = split_login(url)[2][len(host) :].partition("?")[0]
+    if scheme.name.startswith("http") and path.lower().endswith(".m3u8"):
+        raise ConfigError(["HLS (.m3u8) is no source here: http(s) sources are MJPEG"])
 
 
 def _no_such_scheme(url: str, name: str) -> str:

@@ -1,0 +1,40 @@
+"""MJPEG over HTTP: a response of many parts, each a JPEG picture.
+
+FFmpeg's reader hands a picture on with its last byte where the part says its length, as
+cameras and encoders do. Where it does not, the picture ends at the next boundary, and
+comes one period late.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ooblexd.sources.network import Address, NetworkSource
+
+if TYPE_CHECKING:
+    from ooblexd.sources.options import SourceOptions
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def open_http(url: str, options: SourceOptions) -> NetworkSource:
+    """Open an MJPEG stream.
+
+    Raises:
+        SourceUnavailableError: It cannot be opened; the reason says why.
+        SourceRefusedError: The login was refused.
+    """
+    return NetworkSource(
+        Address(
+            url=url,
+            default_port=_PORTS[url.partition(":")[0].lower()],
+            transport="http",
+            av_options={
+                "probesize": "32768",
+                # No playlist and no redirect may lead to what is not MJPEG by HTTP.
+                "format_whitelist": "mpjpeg,mjpeg",
+                "protocol_whitelist": "http,https,tcp,tls",
+            },
+        ),
+        options,
+    )

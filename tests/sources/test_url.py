@@ -1,0 +1,108 @@
+"""What may be a source, told without opening it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ooblexd.errors import ConfigError
+from ooblexd.sources.network import _with_quoted_login
+from ooblexd.sources.url import host_of, is_file_only, scheme_of, split_login
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme"),
+    [
+        ("demo:", "demo"),
+        ("file:/srv/clip.mp4", "file"),
+        ("rtsp://u:p@192.0.2.20/stream1", "rtsp"),
+        ("RTSP://camera/", "rtsp"),
+        ("rtsps://[2001:db8::7]:322/", "rtsps"),
+        ("http://camera:8081", "http"),
+        ("https://camera/video.mjpg?channel=1", "https"),
+    ],
+)
+def test_sources_are_known_by_their_scheme(url: str, scheme: str) -> None:
+    assert scheme_of(url).name == scheme
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "a source is a URL"),
+        ("camera", "a source is a URL"),
+        ("rstp://u:SECRET@camera/", "did you mean rtsp:"),
+        ("gopher://u:SECRET@camera/", "no source gopher:"),
+        ("rtsp:", "needs a host"),
+        ("rtsp://u:SECRET@/path", "needs a host"),
+        ("http:///path", "needs a host"),
+        ("http://:8080/", "needs a host"),
+        ("rtsp://[2001:db8::7/", "needs a host"),
+        ("file:", "needs a path"),
+        ("/srv/clip.mp4", "needs file: before it"),
+        ("http://camera/live.M3U8?key=SECRET", "HLS"),
+    ],
+)
+def test_what_is_no_source_is_refused_without_its_secret(url: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        scheme_of(url)
+
+    assert words in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["file:/x", "FILE:x", "exec:rpicam-vid", "/dev/video0"])
+def test_what_reaches_into_the_box_is_for_the_file_only(url: str) -> None:
+    assert is_file_only(url)
+
+
+@pytest.mark.parametrize("url", ["demo:", "rtsp://camera/", "http://camera/file:"])
+def test_what_lies_elsewhere_may_be_named_by_api(url: str) -> None:
+    assert not is_file_only(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "login", "place"),
+    [
+        ("rtsp://camera/s", "", "camera/s"),
+        ("rtsp://u:p@camera/s", "u:p", "camera/s"),
+        ("rtsp://u:p@w@camera/s", "u:p@w", "camera/s"),
+        ("rtsp://u:p/w@camera/s", "u:p/w", "camera/s"),
+        ("rtsp://u:p#w?@camera:554/s", "u:p#w?", "camera:554/s"),
+        ("rtsp://u:p@camera/s@1", "u:p", "camera/s@1"),
+        ("rtsp://camera/s@1", "", "camera/s@1"),
+        ("rtsp://camera:554/s@1", "", "camera:554/s@1"),
+        ("rtsp://[::1]:554/s@1", "", "[::1]:554/s@1"),
+        ("rtsp://u:p@[::1]:554/s", "u:p", "[::1]:554/s"),
+    ],
+)
+def test_login_is_told_from_the_place(url: str, login: str, place: str) -> None:
+    assert split_login(url) == ("rtsp", login, place)
+    assert host_of(url) == place.partition("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "sent"),
+    [
+        ("rtsp://camera/s", "rtsp://camera/s"),
+        ("rtsp://u:p@w@camera/s", "rtsp://u:p%40w@camera/s"),
+        ("rtsp://u:p/w@camera/s", "rtsp://u:p%2Fw@camera/s"),
+        ("rtsp://u:p%40w@camera/s", "rtsp://u:p%40w@camera/s"),
+        ("rtsp://u:100%@camera/s", "rtsp://u:100%25@camera/s"),
+        ("rtsp://u:p:w@camera/s", "rtsp://u:p%3Aw@camera/s"),
+        ("rtsp://u@camera/s", "rtsp://u@camera/s"),
+    ],
+)
+def test_login_reaches_the_camera_encoded(pasted: str, sent: str) -> None:
+    assert _with_quoted_login(pasted) == sent
+
+
+def test_knowing_a_url_loads_no_decoder() -> None:
+    code = (
+        "import sys, ooblexd.sources.url, ooblexd.sources; "
+        "sys.exit(bool({'av', 'numpy', 'cv2'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
