@@ -191,7 +191,10 @@ class Feed:
     def close(self) -> None:
         """End: viewers leave, and the ring and its descriptors are given back."""
         self.is_closed = True
-        self._abort_blocked(monotonic_ns())
+        for viewer in self._viewers:
+            # What still has a picture in its buffer would not read the end either.
+            if viewer.transport and viewer.transport.get_write_buffer_size():
+                viewer.transport.abort()
         self._wake_viewers()
         self._viewers.clear()
         self._write_demand()
@@ -259,9 +262,7 @@ class Feed:
 
     def tick(self, now_ns: int) -> None:
         """Do what is due each second: end viewers that have stalled for too long."""
-        self._abort_blocked(now_ns - int(STALLED_S * NS_PER_S))
-
-    def _abort_blocked(self, before_ns: int) -> None:
+        before_ns = now_ns - int(STALLED_S * NS_PER_S)
         for viewer in self._viewers:
             if viewer.transport and 0 < viewer.blocked_since_ns < before_ns:
                 viewer.transport.abort()

@@ -27,7 +27,6 @@ SNAPSHOT_WITHIN_S = 2.0
 MAX_FPS = 240.0
 
 _BOUNDARY = b"--ooblexd-frame\r\n"
-_END = b"--ooblexd-frame--\r\n"
 _STREAM_HEADERS = [
     (b"content-type", b"multipart/x-mixed-replace; boundary=ooblexd-frame"),
     (b"cache-control", b"no-store, no-transform"),
@@ -88,7 +87,9 @@ class Pace:
         if is_same and now_ns < self._due_ns - _NS_TOLERANCE:
             return False
         self._verdict = verdict
-        self._due_ns = max(self._due_ns, now_ns - self._period_ns) + self._period_ns
+        # In step with the turns while it keeps up; after a pause they begin anew.
+        is_in_step = now_ns - self._due_ns < self._period_ns
+        self._due_ns = (self._due_ns if is_in_step else now_ns) + self._period_ns
         return True
 
 
@@ -142,7 +143,7 @@ async def _send_pictures(viewer: Viewer, pace: Pace, send: Send) -> None:
         # Decided and written without a pause between: the socket has room.
         if viewer.may_show(picture) and pace.admits(picture.header.verdict, now_ns):
             await _send(send, format_part(picture, now_ns))
-    await send({"type": "http.response.body", "body": _END, "more_body": False})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _wait_for_room(viewer: Viewer, send: Send) -> None:

@@ -21,7 +21,7 @@ from ooblexd.clock import monotonic_ns
 from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
 from ooblexd.control.link import Link
-from ooblexd.control.server import build_server
+from ooblexd.control.server import ABORT_AFTER_S, build_server
 from ooblexd.control.streams import Streams
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 
@@ -87,6 +87,8 @@ class _Control:
         """Let viewers go and have the server end; what lingers has a second."""
         self._streams.close()
         self._server.should_exit = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(ABORT_AFTER_S, self._server.abort_connections)
 
     async def _beat(self) -> None:
         while True:

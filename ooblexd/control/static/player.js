@@ -136,6 +136,7 @@ async function* parts(reader) {
       const colon = line.indexOf(":");
       headers.set(line.slice(0, colon), line.slice(colon + 1).trim());
     }
+    if (line === null) return;
     const bytes = await input.bytes(Number(headers.get("content-length")));
     if (bytes === null) return;
     yield { headers, jpeg: new Blob(bytes, { type: "image/jpeg" }) };

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from ooblexd.board import Board, Page
+from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from ooblexd.commands import StreamLayout
+from ooblexd.control.readings import Picture, StreamPages, StreamState, WorkerReading
+from ooblexd.counters import SourceState, StageCounters, StageWord, StreamWord
+from ooblexd.heartbeat import WorkerState
+
+
+@pytest.fixture
+def pages() -> StreamPages:
+    board = Board()
+    at = [board.allocate() for _ in range(5)]
+    layout = StreamLayout("door", "", at[0], at[1], at[2], at[3], at[4], ())
+    found = StreamPages(board, layout)
+    ingest = found.stages["ingest"]
+    ingest.words[StageWord.STATE] = SourceState.RUNNING
+    ingest.words[StageWord.LAST_FRAME_NS] = monotonic_ns()
+    return found
+
+
+def workers(**states: WorkerState) -> list[WorkerReading]:
+    names = {"ingest": "ingest:door", "inference": "inference:0"}
+    return [
+        WorkerReading(name, states.get(key, WorkerState.UP), "killed by SIGKILL")
+        for key, name in names.items()
+    ]
+
+
+def test_a_stream_that_delivers_is_running_and_live(pages: StreamPages) -> None:
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict == (StreamState.RUNNING, "", Picture.LIVE)
+
+
+def test_a_stream_that_is_switched_off_is_stopped(pages: StreamPages) -> None:
+    assert pages.judge(workers(), is_enabled=False).state == StreamState.STOPPED
+
+
+def test_a_source_that_is_down_says_why(pages: StreamPages) -> None:
+    ingest = pages.stages["ingest"]
+    StageCounters(ingest).report(SourceState.DOWN, "the camera refused the login")
+
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict[:2] == (StreamState.DOWN, "the camera refused the login")
+    assert verdict.picture == Picture.SLATE
+
+
+def test_a_source_that_fell_silent_is_down(pages: StreamPages) -> None:
+    last_ns = monotonic_ns() - 4 * NS_PER_S
+    pages.stages["ingest"].words[StageWord.LAST_FRAME_NS] = last_ns
+
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict.state == StreamState.DOWN
+    assert verdict.reason == "the source delivers nothing for 4 s"
+
+
+def test_a_worker_that_was_given_up_fails_its_stream(pages: StreamPages) -> None:
+    found = workers(inference=WorkerState.GIVEN_UP)
+
+    verdict = pages.judge(found, is_enabled=True)
+
+    assert verdict.state == StreamState.FAILED
+    assert verdict.reason == "inference:0 was given up: killed by SIGKILL"
+
+
+def test_a_replaced_inference_worker_leaves_the_stream_covered(
+    pages: StreamPages,
+) -> None:
+    verdict = pages.judge(workers(inference=WorkerState.WAITING), is_enabled=True)
+
+    assert verdict.state == StreamState.RUNNING
+    assert verdict.picture == Picture.COVERED
+    assert "inference:0 is being restarted" in verdict.reason
+
+
+def test_a_chain_that_fails_is_named(pages: StreamPages) -> None:
+    inference = pages.stages["inference"]
+    inference.words[StageWord.FAILING_SINCE_NS] = 1
+    inference.write_text("blur_faces: no such model")
+
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict.reason == "covered: blur_faces: no such model"
+
+
+def test_a_new_chain_that_is_not_warm_is_covered(pages: StreamPages) -> None:
+    pages.stream.words[StreamWord.REQUIRED_REVISION] = 2
+
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict.picture == Picture.COVERED
+
+
+def test_rates_are_over_the_last_ten_seconds(pages: StreamPages) -> None:
+    for second in range(20):
+        count(pages.stages["ingest"], 30, 1)
+        count(pages.stages["output"], 15, 500 if second < 9 else 45)
+        pages.sample(second * NS_PER_S)
+
+    rates = pages.rates()
+
+    assert rates.fps_in == pytest.approx(30)
+    assert rates.fps_out == pytest.approx(15)
+    assert rates.age_p99_ms is not None
+    assert 40 <= rates.age_p99_ms <= 50  # what was slow is over ten seconds ago
+
+
+def count(page: Page, frames: int, age_ms: int) -> None:
+    counters = StageCounters(page)
+    counters.add(StageWord.FRAMES_OUT, frames)
+    counters.observe(StageWord.AGE, age_ms * NS_PER_MS)
