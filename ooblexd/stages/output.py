@@ -91,7 +91,7 @@ class OutputStage:
         self._surroundings: Surroundings | None = None
         self._counters = StageCounters(context.page)
         self._encoder = JpegEncoder(80)
-        self._pace = _Pace()
+        self._pace = Pace()
         self._newest: FrameHeader | None = None
         self._noted = 0  # its number in the ring
         self._protected: Protected | None = None
@@ -304,24 +304,28 @@ class OutputStage:
             self._context.send(need)
 
 
-class _Pace:
+class Pace:
     """The stream's own rhythm: between frames, and through the chain.
 
     Attributes:
-        interval_ns: Between frames, smoothed.
+        interval_ns: Between frames: the smaller of the last two, so that one gap (a
+            worker was replaced, the camera was away) is not taken for a slow camera,
+            whose pictures may be held for longer.
         configured_max_age_ns: 0 where the bound follows the chain.
     """
 
     def __init__(self) -> None:
         self.interval_ns = 0
         self.configured_max_age_ns = 0
+        self._last_interval_ns = 0
         self._chain_ns = 0.0
 
     def note(self, header: FrameHeader, before: FrameHeader, frames: int) -> None:
         """Learn from a frame and the one seen before it, ``frames`` earlier."""
         interval_ns = (header.capture_ns - before.capture_ns) // max(frames, 1)
         interval_ns = min(max(interval_ns, 0), _LONGEST_INTERVAL_NS)
-        self.interval_ns += (interval_ns - self.interval_ns) // 8
+        self.interval_ns = min(interval_ns, self._last_interval_ns or interval_ns)
+        self._last_interval_ns = interval_ns
         chain_ns = header.steps_ns[Step.PROCESSED] - header.steps_ns[Step.PICKED]
         self._chain_ns += (chain_ns - self._chain_ns) / 8
 
