@@ -141,8 +141,9 @@ def look(planes: Planes, view: View, side_px: int) -> NDArray[np.uint8]:
 
     Cameras of other colour spaces come out a little paler or stronger, which the
     networks do not mind. Beyond its edges the picture is mirrored: of a face that is
-    half outside, the mirror makes a whole one, which the networks know. (Of faces half
-    beyond an edge they find all so, and 6 in 10 with black there.)
+    half outside, the mirror makes a whole one, which the networks know. (Of
+    16 faces of 60 to 250 px half beyond an edge, views with a rim found all mirrored
+    and 13 with black there, at a raw score of 0.35.)
     """
     half = side_px // 2
     small = np.empty((side_px * 3 // 2, side_px), np.uint8)
