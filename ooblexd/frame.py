@@ -135,6 +135,8 @@ def unpack_header(slot: memoryview) -> FrameHeader:
         ValueError: The bytes are not a header of this version, or name a payload that
             the slot cannot hold.
     """
+    if len(slot) < HEADER_BYTES:
+        raise ValueError(f"no frame header in {len(slot)} bytes")
     fields = _STRUCT.unpack_from(slot, 0)
     if fields[0] != _MAGIC or fields[1] != _VERSION:
         raise ValueError(f"no frame header: magic {fields[0]:#x}, version {fields[1]}")

@@ -1,0 +1,134 @@
+"""The header of a frame, and its ledger."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ooblexd.frame import (
+    HEADER_BYTES,
+    FrameHeader,
+    Matrix,
+    PixelFormat,
+    Step,
+    Verdict,
+    i420_bytes,
+    unpack_header,
+)
+
+U32 = st.integers(0, 2**32 - 1)
+U64 = st.integers(0, 2**64 - 1)
+I64 = st.integers(-(2**63), 2**63 - 1)
+ROOM = 64
+
+HEADERS = st.builds(
+    FrameHeader,
+    sequence=U64,
+    width=U32,
+    height=U32,
+    capture_ns=I64,
+    generation=U64,
+    payload_bytes=st.integers(0, ROOM),
+    pixel_format=st.sampled_from(PixelFormat),
+    full_range=st.booleans(),
+    matrix=st.sampled_from(Matrix),
+    verdict=st.sampled_from(Verdict),
+    pts_ns=I64,
+    revision=U64,
+    steps_ns=st.tuples(*[I64] * len(Step)),
+)
+
+
+def slot() -> memoryview:
+    return memoryview(bytearray(HEADER_BYTES + ROOM))
+
+
+@given(HEADERS)
+def test_a_header_is_read_as_it_was_written(header: FrameHeader) -> None:
+    memory = slot()
+
+    header.pack_into(memory)
+
+    assert unpack_header(memory) == header
+
+
+@given(HEADERS)
+def test_a_header_leaves_the_payload_alone(header: FrameHeader) -> None:
+    memory = slot()
+    memory[HEADER_BYTES:] = bytes(range(ROOM))
+
+    header.pack_into(memory)
+
+    assert bytes(memory[HEADER_BYTES:]) == bytes(range(ROOM))
+
+
+@given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES + ROOM))
+def test_any_bytes_are_a_header_or_a_value_error(content: bytes) -> None:
+    try:
+        header = unpack_header(memoryview(content))
+    except ValueError:
+        return
+    assert HEADER_BYTES + header.payload_bytes <= len(content)
+
+
+@given(HEADERS, st.integers(0, HEADER_BYTES - 1), st.integers(0, 255))
+def test_a_damaged_header_is_a_header_or_a_value_error(
+    header: FrameHeader, place: int, value: int
+) -> None:
+    memory = slot()
+    header.pack_into(memory)
+    memory[place] = value
+
+    try:
+        read = unpack_header(memory)
+    except ValueError:
+        return
+    assert HEADER_BYTES + read.payload_bytes <= len(memory)
+
+
+@given(st.binary(max_size=HEADER_BYTES - 1))
+def test_memory_too_small_for_a_header_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        unpack_header(memoryview(content))
+
+
+def test_a_payload_larger_than_its_slot_is_refused_with_both_sizes() -> None:
+    memory = slot()
+    FrameHeader(1, 2, 2, capture_ns=3, payload_bytes=ROOM + 1).pack_into(memory)
+
+    with pytest.raises(
+        ValueError, match=f"{ROOM + 1} bytes in a slot of {len(memory)}"
+    ):
+        unpack_header(memory)
+
+
+def test_another_version_of_the_header_is_refused() -> None:
+    memory = slot()
+    FrameHeader(1, 2, 2, capture_ns=3).pack_into(memory)
+    struct.pack_into("<H", memory, 4, 2)
+
+    with pytest.raises(ValueError, match="version 2"):
+        unpack_header(memory)
+
+
+def test_a_step_is_written_once_into_the_ledger() -> None:
+    header = FrameHeader(1, 2, 2, capture_ns=3)
+
+    stamped = header.stamped(Step.PICKED, 77)
+
+    assert stamped.steps_ns[Step.PICKED] == 77
+    assert sum(stamped.steps_ns) == 77
+    assert sum(header.steps_ns) == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [(2, 2, 6), (1280, 720, 1_382_400), (3, 3, 17), (1, 1, 3), (641, 361, 347_603)],
+)
+def test_chroma_planes_of_odd_sizes_round_up(
+    width: int, height: int, size: int
+) -> None:
+    assert i420_bytes(width, height) == size
