@@ -4,25 +4,23 @@ A change is prepared as a whole new file beside the old one, on disk to the last
 and put in its place by one rename. Whatever dies in between, the old file or the new
 one is there, never half of one. The file is read anew for each change, so what somebody
 edited by hand meanwhile is kept; if it does not parse any more nothing is written.
+
+A change says what differs from how the daemon runs the stream, not how the whole stream
+is to be: keys that were edited by hand and not loaded yet keep their new values.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-from tomlkit.items import AbstractTable, Array, InlineTable
-
 from ooblexd.config.demo import DEMO_TEXT
+from ooblexd.config.edit import Edit, edited
 from ooblexd.config.environment import read_overrides
-from ooblexd.config.load import parse_config
+from ooblexd.config.load import decode_text, parse_config
 from ooblexd.config.patch import table_of
-from ooblexd.config.schema import StreamConfig
 from ooblexd.effects.catalogue import EFFECTS
 from ooblexd.errors import (
     ConfigError,
@@ -33,11 +31,10 @@ from ooblexd.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
-    from tomlkit import TOMLDocument
-
-    from ooblexd.config.schema import Location
+    from ooblexd.config.schema import Config, EffectConfig, Location, StreamConfig
 
 _NEW_MODE = 0o600  # sources hold credentials
 
@@ -48,239 +45,213 @@ class Prepared:
     Args:
         waiting: The new file.
         path: What it is to replace.
+        former: What ``path`` held when the change was made; None if it did not exist.
     """
 
-    def __init__(self, waiting: Path, path: Path) -> None:
+    def __init__(self, waiting: Path, path: Path, former: bytes | None) -> None:
         self._waiting = waiting
         self._path = path
+        self._former = former
 
     def commit(self) -> None:
         """Put the new file in place of the old one, for good.
 
         Raises:
-            ConfigFileError: It cannot be; the old one stands.
+            ConfigFileError: It cannot be, or the old one was edited since; it stands.
         """
         try:
-            self._waiting.replace(self._path)  # COMMIT 1
-            _sync_folder(self._path.parent)  # COMMIT 2
+            if _content(self._path) != self._former:
+                reason = "was edited at the same moment; try again"
+                raise ConfigFileError(str(self._path), reason)
+            self._waiting.replace(self._path)
+            _sync_folder(self._path.parent)
         except OSError as exc:
-            self.abandon()
             raise _cannot_write(self._path, exc) from exc
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
-        """Throw the new file away."""
+        """Throw the new file away; once it is committed, do nothing."""
         self._waiting.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a change begins from; ``content`` is None without a file."""
+
+    content: bytes | None
+    text: str
+    config: Config
+
+
 class ConfigFile:
-    """The file that changes are written to; it may not exist yet.
+    """The file that changes are written to, one change at a time.
 
     Args:
-        location: Where it is, or will be: then it begins with the demo.
+        location: Where it is, or will be for the demo: then it begins with that.
         environ: What it sets is never written, and cannot be changed here.
     """
 
     def __init__(self, location: Location, environ: Mapping[str, str]) -> None:
-        self._path = location.path
+        self._location = location
         self._environ = environ
         self._overrides = read_overrides(environ)[1]
 
     def prepare_add(self, name: str, stream: StreamConfig) -> Prepared:
-        """Prepare the file with a new stream at its end.
+        """Prepare the file with a new stream, of the keys that were given, at its end.
 
         Raises:
-            StreamExistsError: The file has one of that name.
+            StreamExistsError: There is one of that name.
+            OverriddenError: The environment sets one of its keys to something else.
+            ConfigError: The configuration would be none, such as by too many streams.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        document = self._read()
-        if name in _streams(document):
+        found = self._read()
+        if name in found.config.streams:
             raise StreamExistsError(name)
-        self._set(document, name, stream)
-        return self._write(document)
+        keys = {"source"} | stream.model_fields_set
+        return self._write(found, Edit(name, self._values(name, stream, keys)))
 
-    def prepare_change(self, name: str, stream: StreamConfig) -> Prepared:
-        """Prepare the file with ``stream`` as it is to be.
+    def prepare_change(
+        self, name: str, stream: StreamConfig, before: StreamConfig | None = None
+    ) -> Prepared:
+        """Prepare the file with what differs between ``before`` and ``stream``.
+
+        Args:
+            name: Of the stream.
+            stream: As it is to be.
+            before: As the daemon runs it; None takes it as the file has it.
 
         Raises:
-            UnknownStreamError: The file has none of that name.
+            UnknownStreamError: There is none of that name.
             OverriddenError: The environment sets what is to be changed.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        document = self._read()
-        if name not in _streams(document) and not self._is_overridden(name):
+        found = self._read()
+        if name not in found.config.streams:
             raise UnknownStreamError(name)
-        self._set(document, name, stream)
-        return self._write(document)
+        old, new = table_of(before or found.config.streams[name]), table_of(stream)
+        keys = [key for key in new if new[key] != old[key]]
+        values = self._values(name, stream, keys)
+        return self._write(found, Edit(name, values))
 
     def prepare_removal(self, name: str) -> Prepared:
         """Prepare the file without a stream.
 
         Raises:
-            UnknownStreamError: The file has none of that name.
+            UnknownStreamError: There is none of that name.
             OverriddenError: The environment names it.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        document = self._read()
+        found = self._read()
         for path, variable in self._overrides.items():
             if path[:2] == ("streams", name):
                 raise OverriddenError(".".join(path), variable)
-        if name not in _streams(document):
+        if name not in found.config.streams:
             raise UnknownStreamError(name)
-        return self._write(_without(document, name))
+        return self._write(found, Edit(name, is_removal=True))
 
-    def _is_overridden(self, name: str) -> bool:
-        return any(path[:2] == ("streams", name) for path in self._overrides)
-
-    def _read(self) -> TOMLDocument:
+    def _read(self) -> _Found:
+        """Return what the file says; what the demo says where there is none."""
+        path = self._location.path
         try:
-            text = self._path.read_bytes().decode()
-        except FileNotFoundError:
-            text = DEMO_TEXT
+            content = _content(path)
         except OSError as exc:
-            raise _cannot_write(self._path, exc) from exc
-        except UnicodeDecodeError as exc:
-            raise ConfigFileError(str(self._path), "it is not UTF-8 any more") from exc
+            raise _cannot_write(path, exc) from exc
+        if content is None and not self._location.is_demo:
+            raise ConfigFileError(str(path), "is gone; put it back first")
         try:
-            parse_config(text, self._environ, file=self._path.name)
+            text = DEMO_TEXT
+            if content is not None:
+                text = decode_text(content, self._location)
+            config = parse_config(text, self._environ, file=str(path))
         except ConfigError as exc:
-            reason = f"has been edited and cannot be used: {exc.problems[0]}"
-            raise ConfigFileError(str(self._path), reason) from exc
-        return tomlkit.parse(text)
+            problem = exc.problems[0].removeprefix(str(path)).lstrip(": ")
+            reason = f"has been edited and cannot be used: {problem}"
+            raise ConfigFileError(str(path), reason) from exc
+        return _Found(content, text, config)
 
-    def _set(self, document: TOMLDocument, name: str, stream: StreamConfig) -> None:
-        """Write what differs into the stream's table, and nothing else."""
-        if "streams" not in document:
-            document.add("streams", tomlkit.table(is_super_table=True))
-        streams = document["streams"]
-        assert isinstance(streams, AbstractTable)
-        if name not in streams:
-            streams.add(name, tomlkit.table())
-        table = streams[name]
-        assert isinstance(table, AbstractTable)
-        before = self._effective(document, name)
-        for key, value in table_of(stream).items():
-            if before is not None and before[key] == value:
+    def _values(
+        self, name: str, stream: StreamConfig, keys: Collection[str]
+    ) -> dict[str, Any]:
+        """Return what the file is to say of ``keys``; nothing that a variable says."""
+        values: dict[str, Any] = {}
+        for key in type(stream).model_fields:
+            if key not in keys:
                 continue
-            for path, variable in self._overrides.items():
-                if path[:3] == ("streams", name, key):
-                    raise OverriddenError(".".join(path), variable)
-            if before is None and key != "source" and value == _default_of(key):
-                continue
-            table[key] = _effects_item(value) if key == "effects" else value
+            path = ("streams", name, key)
+            if path in self._overrides:
+                raise OverriddenError(".".join(path), self._overrides[path])
+            values[key] = getattr(stream, key)
+        if "effects" in values:
+            values["effects"] = [_effect_value(effect) for effect in stream.effects]
+        return values
 
-    def _effective(self, document: TOMLDocument, name: str) -> dict[str, Any] | None:
-        """Return the stream as file and environment have it; None if it is new."""
-        try:
-            text = tomlkit.dumps(document)
-            config = parse_config(text, self._environ, file=self._path.name)
-        except ConfigError:
-            return None  # its table has just been made and has no source yet
-        found = config.streams.get(name)
-        return table_of(found) if found else None
-
-    def _write(self, document: TOMLDocument) -> Prepared:
-        text = tomlkit.dumps(document)
-        parse_config(text, self._environ, file=self._path.name)
-        path = self._path.resolve()  # a link stays, and what it names is replaced
+    def _write(self, found: _Found, edit: Edit) -> Prepared:
+        path = self._location.path.resolve()  # a link stays, what it names is replaced
+        after = edited(found.text, edit)
+        if after is None:
+            reason = "is written in a way that only its owner can change; edit it"
+            raise ConfigFileError(str(path), reason)
+        parse_config(after, self._environ, file=path.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return Prepared(_written_beside(path, text), path)
+            waiting = _written_beside(path, after.encode())
         except OSError as exc:
-            raise _cannot_write(self._path, exc) from exc
+            raise _cannot_write(path, exc) from exc
+        return Prepared(waiting, path, found.content)
 
 
-def _written_beside(path: Path, text: str) -> Path:
-    """Write ``text`` to a new file beside ``path``, owned and guarded as that one."""
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    waiting = Path(name)
+def _written_beside(path: Path, content: bytes) -> Path:
+    """Write ``content`` to a new file beside ``path``, owned and guarded as that one.
+
+    Its name is always the same, so that what a killed daemon left is swept away here.
+    """
+    waiting = path.with_name(f".{path.name}.new")
+    waiting.unlink(missing_ok=True)
+    fd = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEW_MODE)
     try:
-        with open(fd, "wb") as file:  # noqa: PTH123 # a descriptor, not a path
-            file.write(text.encode())
-            file.flush()
+        with open(fd, "wb", buffering=0) as file:  # noqa: PTH123 # a descriptor
+            _guard_like(path, fd)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(fd)
-            with contextlib.suppress(FileNotFoundError):
-                former = path.stat()
-                os.fchown(fd, former.st_uid, former.st_gid)
-                os.fchmod(fd, former.st_mode & 0o7777)
     except BaseException:
         waiting.unlink(missing_ok=True)
         raise
     return waiting
 
 
-def _without(document: TOMLDocument, name: str) -> TOMLDocument:
-    """Return the document without a stream, and without the comment above it.
-
-    To tomlkit a comment belongs to the table before it: it would keep that of the
-    stream that goes, and take the one of the next.
-    """
-    expected: dict[str, Any] = document.unwrap()
-    del expected["streams"][name]
-    shorter = tomlkit.parse(_cut(tomlkit.dumps(document), name))
-    if shorter.unwrap().get("streams", {}) == expected["streams"]:
-        return shorter
-    streams = document["streams"]  # written otherwise than as [streams.NAME]
-    assert isinstance(streams, AbstractTable)
-    del streams[name]
-    return document
+def _guard_like(path: Path, fd: int) -> None:
+    try:
+        former = path.stat()
+    except FileNotFoundError:
+        return
+    # Without the right to give a file away it becomes ours, which serves as well.
+    with contextlib.suppress(PermissionError):
+        os.fchown(fd, former.st_uid, former.st_gid)
+    os.fchmod(fd, former.st_mode & 0o7777)
 
 
-def _cut(text: str, name: str) -> str:
-    lines = text.splitlines(keepends=True)
-    own = re.compile(rf"\s*\[\[?\s*streams\s*\.\s*[\"']?{name}[\"']?\s*[].]")
-    heads = [n for n, line in enumerate(lines) if line.lstrip().startswith("[")]
-    ours = [n for n in heads if own.match(lines[n])]
-    if not ours:
-        return text
-    after = [n for n in heads if n > ours[-1]]
-    start = _comment_above(lines, ours[0])
-    end = _comment_above(lines, after[0]) if after else len(lines)
-    return "".join(lines[:start] + lines[end:])
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
-def _comment_above(lines: list[str], head: int) -> int:
-    """Return where the comment that stands directly above a table begins."""
-    start = head
-    while start and lines[start - 1].lstrip().startswith("#"):
-        start -= 1
-    return start
-
-
-def _streams(document: TOMLDocument) -> dict[str, Any]:
-    streams: dict[str, Any] = document.unwrap().get("streams", {})
-    return streams
-
-
-def _default_of(key: str) -> Any:
-    default = StreamConfig.model_fields[key].default
-    return [] if key == "effects" else default
-
-
-def _effects_item(effects: list[dict[str, Any]]) -> Array:
-    """Return a chain as a person would write it: names where all is as usual."""
-    array = tomlkit.array()
-    for effect in effects:
-        array.append(_effect_item(effect))
-    return array.multiline(multiline=len(effects) > 1)
-
-
-def _effect_item(effect: dict[str, Any]) -> str | InlineTable:
-    kind = EFFECTS[effect["effect"]]
-    usual = {
-        "mode": kind.default_mode,
-        "on_failure": kind.default_on_failure,
-        **{name: parameter.default for name, parameter in kind.parameters.items()},
-    }
-    unusual = {
-        key: value
-        for key, value in effect.items()
-        if key != "effect" and value != usual.get(key)
-    }
-    if not unusual:
-        return str(effect["effect"])
-    table = tomlkit.inline_table()
-    table.update({"effect": effect["effect"], **unusual})
-    return table
+def _effect_value(effect: EffectConfig) -> str | dict[str, Any]:
+    """Return an effect as a person would write it: its name where all is as usual."""
+    kind = EFFECTS[effect.effect]
+    usual = {name: parameter.default for name, parameter in kind.parameters.items()}
+    value: dict[str, Any] = {"effect": effect.effect}
+    if effect.mode != kind.default_mode:
+        value["mode"] = effect.mode
+    if effect.on_failure != kind.default_on_failure:
+        value["on_failure"] = effect.on_failure
+    value |= {k: v for k, v in effect.parameters.items() if v != usual[k]}
+    return value if len(value) > 1 else effect.effect
 
 
 def _sync_folder(folder: Path) -> None:

@@ -106,7 +106,23 @@ def read_text(location: Location) -> str:
         reason = exc.strerror or "unknown reason"
         message = f"{location.path}: cannot be read: {reason.lower()}"
         raise ConfigError([message]) from exc
-    return _decoded(content, location)
+    return decode_text(content, location)
+
+
+def decode_text(content: bytes, location: Location) -> str:
+    """Return the text of a file's bytes, without a byte order mark.
+
+    Raises:
+        ConfigError: It is too large, or not UTF-8.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        size = f"{len(content)} bytes, at most {MAX_FILE_BYTES}"
+        raise ConfigError([f"{location.path}: {size}"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise ConfigError([f"{location.path}:{line}: is not UTF-8"]) from exc
 
 
 def parse_text(text: str, file: str) -> dict[str, Any]:
@@ -160,17 +176,6 @@ def _parse(text: str, environ: Mapping[str, str], location: Location) -> Config:
         problems = origins.tell_all(problems_of(exc))
         raise ConfigError(problems) from None  # the chain would show values
     return Config(document, location, overrides)
-
-
-def _decoded(content: bytes, location: Location) -> str:
-    if len(content) > MAX_FILE_BYTES:
-        size = f"{len(content)} bytes, at most {MAX_FILE_BYTES}"
-        raise ConfigError([f"{location.path}: {size}"])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        line = content.count(b"\n", 0, exc.start) + 1
-        raise ConfigError([f"{location.path}:{line}: is not UTF-8"]) from exc
 
 
 def _syntax_problem(error: toml.TOMLKitError, text: str, file: str) -> str:

@@ -46,6 +46,7 @@ class Statement:
         start: Index of its first character.
         end: Index behind its last, before any comment on the same line.
         value_start: Index of its value's first character; ``end`` for a header.
+        table: Path of the table that it is written in; a header's own.
         elements: Where each element of its array begins.
     """
 
@@ -53,6 +54,7 @@ class Statement:
     start: int
     end: int
     value_start: int
+    table: KeyPath = ()
     elements: tuple[int, ...] = ()
 
     @property
@@ -95,7 +97,9 @@ def scan(text: str) -> list[Statement]:
         last = (line.value or line.head)[-1]
         begin = line.value[0].start if line.value else last.end
         start = line.head[0].start if line.head else begin
-        statements.append(Statement(path, start, last.end, begin, tuple(line.elements)))
+        statements.append(
+            Statement(path, start, last.end, begin, table, tuple(line.elements))
+        )
     return statements
 
 

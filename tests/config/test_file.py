@@ -1,10 +1,15 @@
+"""Changes are written back whole, and nothing else in the file moves."""
+
 from __future__ import annotations
 
+import itertools
 import os
+import resource
 import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +18,7 @@ from ooblexd.config.load import load_config
 from ooblexd.config.patch import parse_stream
 from ooblexd.config.schema import Location
 from ooblexd.errors import (
+    ConfigError,
     ConfigFileError,
     OverriddenError,
     StreamExistsError,
@@ -79,7 +85,8 @@ def test_stream_written_inline_can_be_removed(path: Path) -> None:
 def test_first_change_creates_the_file_with_the_demo_in_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ooblexd.toml"
 
-    config_file(path).prepare_add("door", DOOR).commit()
+    file = ConfigFile(Location(path, is_demo=True), {})
+    file.prepare_add("door", DOOR).commit()
 
     assert list(load_config(path, {}).streams) == ["demo", "door"]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -103,7 +110,7 @@ def test_what_the_environment_sets_is_neither_changed_nor_written(path: Path) ->
     slower = unchanged.model_copy(update={"max_fps": 5.0})
     file.prepare_change("door", slower).commit()
 
-    assert "max_fps = 5.0" in path.read_text()
+    assert "max_fps = 5\n" in path.read_text()
     assert "192.0.2.7" not in path.read_text()
 
 
@@ -117,6 +124,46 @@ def test_edit_by_hand_is_kept_and_a_broken_one_is_not_overwritten(path: Path) ->
     with pytest.raises(ConfigFileError, match="edited"):
         file.prepare_add("door", DOOR)
     assert path.read_text() == "[streams.yard\n"
+
+
+def test_key_edited_by_hand_and_not_loaded_yet_survives_a_change(path: Path) -> None:
+    running = load_config(path, {}).streams["door"]
+    path.write_text(COMMENTED.replace('/1"  # first', '/2"  # first'))
+
+    changed = running.model_copy(update={"jpeg_quality": 70})
+    config_file(path).prepare_change("door", changed, running).commit()
+
+    door = load_config(path, {}).streams["door"]
+    assert (door.source, door.jpeg_quality) == ("rtsp://admin:pass@192.0.2.1/2", 70)
+
+
+def test_edit_between_prepare_and_commit_is_not_overwritten(path: Path) -> None:
+    prepared = config_file(path).prepare_removal("door")
+    path.write_text(COMMENTED + "# more\n")
+
+    with pytest.raises(ConfigFileError, match="edited at the same moment"):
+        prepared.commit()
+
+    assert path.read_text() == COMMENTED + "# more\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_file_that_somebody_removed_is_not_made_up(path: Path) -> None:
+    file = config_file(path)
+    path.unlink()
+
+    with pytest.raises(ConfigFileError, match="is gone"):
+        file.prepare_add("hall", DOOR)
+
+
+def test_one_stream_too_many_is_refused_and_not_written(path: Path) -> None:
+    many = "".join(f"[streams.s{n}]\nsource = 'demo:'\n" for n in range(30))
+    path.write_text(COMMENTED + many)
+
+    with pytest.raises(ConfigError, match="33 of them, at most 32"):
+        config_file(path).prepare_add("hall", DOOR)
+
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_abandoned_change_leaves_nothing(path: Path) -> None:
@@ -137,18 +184,56 @@ def test_link_stays_and_mode_is_kept(path: Path, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("step", ["prepared", "committed"])
-def test_killed_while_writing_leaves_one_whole_file(path: Path, step: str) -> None:
+def remove_door_killed_at(path: Path, call: int) -> bool:
+    """Say whether a child that dies at its ``call``-th call of the system died."""
     pid = os.fork()
     if pid == 0:
-        prepared = config_file(path).prepare_removal("door")
-        if step == "committed":
-            prepared.commit()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(pid, 0)
+        calls = itertools.count()
 
-    names = list(load_config(path, {}).streams)
-    assert names == (["door", "yard"] if step == "prepared" else ["yard"])
+        def killing(function: Any) -> Any:
+            def counted(*args: Any, **kwargs: Any) -> Any:
+                if next(calls) == call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*args, **kwargs)
+
+            return counted
+
+        for name in ("open", "fchown", "fchmod", "fsync", "replace", "unlink"):
+            setattr(os, name, killing(getattr(os, name)))
+        config_file(path).prepare_removal("door").commit()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
+def test_killed_at_any_step_leaves_the_old_or_the_new_file_whole(path: Path) -> None:
+    streams_seen = []
+    for call in itertools.count():
+        path.write_text(COMMENTED)
+        if not remove_door_killed_at(path, call):
+            break
+        streams_seen.append(list(load_config(path, {}).streams))
+
+        config_file(path).prepare_add("hall", DOOR).commit()
+        assert list(path.parent.iterdir()) == [path]  # what was left is swept away
+
+    assert len(streams_seen) >= 6
+    assert streams_seen[0] == ["door", "yard"]
+    assert streams_seen[-1] == ["yard"]
+
+
+def test_write_that_the_system_cuts_short_leaves_the_old_file(path: Path) -> None:
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, former[1]))
+        with pytest.raises(ConfigFileError, match="file too large"):
+            config_file(path).prepare_add("hall", DOOR)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert path.read_text() == COMMENTED
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_full_disk_leaves_the_old_file(path: Path, tmp_path: Path) -> None:
