@@ -104,8 +104,9 @@ class Changes:
             ProblemError: It is not so, and nothing has changed.
         """
         with _as_problems(plan.name):
-            stream = merge_patch(plan.name, config_of(plan), patch)
-        draft = partial(self._file.prepare_change, plan.name, stream)
+            running = config_of(plan)
+            stream = merge_patch(plan.name, running, patch)
+        draft = partial(self._file.prepare_change, plan.name, stream, running)
         await self._make(plan.name, stream, draft)
 
     async def remove(self, name: str) -> None:
