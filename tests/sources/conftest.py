@@ -37,6 +37,7 @@ def http() -> Iterator[HttpCamera]:
     pictures = {
         "stream": [jpeg(321, 243)],
         "resized": [jpeg(320, 240)] * 5 + [jpeg(162, 122)] * 5,
+        "counted": [level_jpeg(10 * number) for number in range(25)],
         "grey": [jpeg(320, 240, colour=False)],
     }
     with http_camera(pictures, f"{USER}:{PASSWORD}") as camera:
@@ -48,4 +49,10 @@ def jpeg(width: int, height: int, *, colour: bool = True) -> bytes:
     ramp = np.linspace(0, 255, width, dtype=np.uint8)[None, :].repeat(height, axis=0)
     picture = cv2.merge([ramp, 255 - ramp, ramp // 2]) if colour else ramp
     _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return encoded.tobytes()
+
+
+def level_jpeg(level: int) -> bytes:
+    """Return a picture of one level, which tells it from others."""
+    _, encoded = cv2.imencode(".jpg", np.full((240, 320), level, np.uint8))
     return encoded.tobytes()

@@ -37,7 +37,7 @@ class HttpCamera:
 
     Attributes:
         port: Where it listens, on loopback.
-        sent_ns: Monotonic time after the last byte of each part of the newest stream.
+        sent_ns: Monotonic time after the last byte of each of the newest pictures.
     """
 
     pictures: dict[str, list[bytes]]
@@ -117,13 +117,15 @@ class _Request(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
-        self.shown.sent_ns.clear()
+        self.shown.sent_ns = sent_ns = []
         with contextlib.suppress(ConnectionError):  # the reader went away
             number = 0
             while not self.shown.stop.wait(1 / FPS):
                 if number == 10 and path in ("frozen", "ending"):
                     break
                 self._send_part(path, pictures[number % len(pictures)])
+                sent_ns.append(time.monotonic_ns())
+                self.wfile.write(b"\r\n")
                 number += 1
             if path == "frozen":
                 self.shown.stop.wait(20)
@@ -132,8 +134,6 @@ class _Request(BaseHTTPRequestHandler):
         length = "" if path == "unsized" else f"Content-Length: {len(jpeg)}\r\n"
         head = f"--frame\r\nContent-Type: image/jpeg\r\n{length}\r\n"
         self.wfile.write(head.encode() + jpeg)
-        self.shown.sent_ns.append(time.monotonic_ns())
-        self.wfile.write(b"\r\n")
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing: the tests look at what the daemon logs."""
