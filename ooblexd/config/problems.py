@@ -135,13 +135,18 @@ def _field_at(root: type[BaseModel], path: KeyPath) -> FieldInfo | None:
 def _model_at(root: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     kind: Any = root
     for key in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if _is_model(kind):
             field = kind.model_fields.get(key)
             kind = field.annotation if field else None
         else:
             kind = _item_of(kind)
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    return kind if is_model else None
+    return kind if _is_model(kind) else None
+
+
+def _is_model(kind: Any) -> bool:
+    # To Python 3.10 dict[str, int] is a type too, but none to ask for its base.
+    is_class = isinstance(kind, type) and get_origin(kind) is None
+    return is_class and issubclass(kind, BaseModel)
 
 
 def _item_of(kind: Any) -> Any:
