@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ooblexd.config.file import ConfigFile
-from ooblexd.config.schema import Location
 from ooblexd.control.catalogue import list_effects, list_engines
-from ooblexd.control.changes import Changes
 from ooblexd.control.gate import Gate
 from ooblexd.control.health import Health, HealthReport
 from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ooblexd.control import ControlContext
-    from ooblexd.control.link import Link
+    from ooblexd.control.changes import Changes
     from ooblexd.control.streams import Streams
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -66,18 +62,15 @@ class _Daemon:
         return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
 
 
-def build_app(context: ControlContext, streams: Streams, link: Link) -> Starlette:
+def build_app(context: ControlContext, streams: Streams, changes: Changes) -> Starlette:
     """Return the application of the control worker.
 
     Args:
         context: What control was started with.
         streams: What there is to show.
-        link: The way to the supervisor.
+        changes: How it is changed.
     """
     daemon, page = _Daemon(context, streams), Page()
-    path = Path(context.plan.config_path)
-    file = ConfigFile(Location(path, is_demo=not path.exists()), os.environ)
-    changes = Changes(file, link)
     api = StreamsApi(streams, changes)
     routes = [
         Route("/", page.index),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from ooblexd.config.schema import InferenceConfig
 from ooblexd.effects.catalogue import EFFECTS, MODES, ON_FAILURE
 from ooblexd.engines import ENGINES
 
@@ -34,6 +33,9 @@ def list_engines(configured: str) -> list[dict[str, Any]]:
     Args:
         configured: What the configuration says, ``auto`` or a name.
     """
+    # The models of the configuration are loaded while control already serves.
+    from ooblexd.config.schema import InferenceConfig  # noqa: PLC0415 # heavy
+
     names = [name for name in ENGINES if name != "auto"]
     available = [name for name in names if not _missing(name)]
     chosen = configured if configured != "auto" else next(iter(available), "")

@@ -9,79 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ooblexd.config.patch import api_may_set_source, merge_patch, parse_stream
-from ooblexd.config.plans import plan_of_stream
-from ooblexd.control.problems import ProblemError
-from ooblexd.errors import (
-    ConfigError,
-    ConfigFileError,
-    OverriddenError,
-    SourceForbiddenError,
-    StreamExistsError,
-    UnknownStreamError,
-)
-from ooblexd.plan import format_plan
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from ooblexd.config.file import ConfigFile, Prepared
-    from ooblexd.config.schema import StreamConfig
+    from ooblexd.control.drafts import Draft, Drafts
     from ooblexd.control.link import Link
     from ooblexd.plan import StreamPlan
-
-_STATUS = {
-    SourceForbiddenError: 403,
-    UnknownStreamError: 404,
-    StreamExistsError: 409,
-    OverriddenError: 409,
-    ConfigFileError: 503,
-}
-
-
-def config_of(plan: StreamPlan) -> StreamConfig:
-    """Return a running stream as the configuration would say it."""
-    table = {
-        "source": plan.source,
-        "enabled": plan.enabled,
-        "transport": plan.transport,
-        "max_fps": plan.max_fps,
-        "max_age_ms": plan.max_age_ms,
-        "jpeg_quality": plan.jpeg_quality,
-        "effects": [
-            {
-                "effect": effect.effect,
-                "mode": effect.mode,
-                "on_failure": effect.on_failure,
-                **effect.parameters,
-            }
-            for effect in plan.effects
-        ],
-    }
-    return parse_stream(plan.name, table)
 
 
 class Changes:
     """Makes changes, one at a time.
 
     Args:
-        file: That changes are written to.
+        config_path: The file that they are written to.
         link: The way to the supervisor.
 
     Attributes:
-        lock: Held for a change, from looking at what is to its end.
+        lock: Held by the caller for a change, from looking at what is to its end.
         salt: Of this process, for tags that nobody should guess a secret from.
     """
 
-    def __init__(self, file: ConfigFile, link: Link) -> None:
-        self._file = file
+    def __init__(self, config_path: Path, link: Link) -> None:
+        self._config_path = config_path
         self._link = link
+        self._drafts: Drafts | None = None
         self.lock = asyncio.Lock()
         self.salt = secrets.token_hex(16)
+
+    def load(self) -> Drafts:
+        """Load what changes need; blocks, the first time for long."""
+        if self._drafts is None:
+            from ooblexd.control.drafts import Drafts  # noqa: PLC0415 # see its docstring
+
+            self._drafts = Drafts(self._config_path)
+        return self._drafts
 
     async def add(self, name: str, table: dict[str, Any]) -> None:
         """Add a stream.
@@ -89,63 +53,30 @@ class Changes:
         Raises:
             ProblemError: It is not so, and nothing has changed.
         """
-        with _as_problems(name):
-            if isinstance(table.get("source"), str):
-                api_may_set_source(table["source"])
-            stream = parse_stream(name, table)
-        async with self.lock:
-            draft = partial(self._file.prepare_add, name, stream)
-            await self._make(name, stream, draft)
+        await self._make(lambda: self.load().addition(name, table))
 
     async def patch(self, plan: StreamPlan, patch: dict[str, Any]) -> None:
-        """Change a stream by a merge patch; the caller holds the lock.
+        """Change a stream by a merge patch.
 
         Raises:
             ProblemError: It is not so, and nothing has changed.
         """
-        with _as_problems(plan.name):
-            running = config_of(plan)
-            stream = merge_patch(plan.name, running, patch)
-        draft = partial(self._file.prepare_change, plan.name, stream, running)
-        await self._make(plan.name, stream, draft)
+        await self._make(lambda: self.load().patch(plan, patch))
 
     async def remove(self, name: str) -> None:
-        """Remove a stream; the caller holds the lock.
+        """Remove a stream.
 
         Raises:
             ProblemError: It is not so, and nothing has changed.
         """
-        await self._make(name, None, partial(self._file.prepare_removal, name))
+        await self._make(lambda: self.load().removal(name))
 
-    async def _make(
-        self, name: str, stream: StreamConfig | None, draft: Callable[[], Prepared]
-    ) -> None:
-        plan = "" if stream is None else format_plan(plan_of_stream(name, stream))
-        with _as_problems(name):
-            prepared = await asyncio.to_thread(draft)
+    async def _make(self, make_draft: Callable[[], Draft]) -> None:
+        assert self.lock.locked()
+        draft = await asyncio.to_thread(make_draft)
         try:
-            await self._link.apply(name, plan)
+            await self._link.apply(draft.stream, draft.plan)
         except BaseException:
-            await asyncio.shield(asyncio.to_thread(prepared.abandon))
+            await asyncio.to_thread(draft.prepared.abandon)
             raise
-        with _as_problems(name):
-            await asyncio.shield(asyncio.to_thread(prepared.commit))
-
-
-@contextmanager
-def _as_problems(name: str) -> Iterator[None]:
-    """Turn what is wrong with a configuration into the answer of the API."""
-    try:
-        yield
-    except ConfigError as exc:
-        status = next((_STATUS[k] for k in _STATUS if isinstance(exc, k)), 422)
-        errors = [_error_of(problem, name) for problem in exc.problems]
-        raise ProblemError(status, "; ".join(exc.problems), errors=errors) from exc
-
-
-def _error_of(problem: str, name: str) -> dict[str, str]:
-    """Split ``streams.door.effects[0].mode: …`` into a key of the body and words."""
-    key, _, words = problem.partition(": ")
-    if key == f"streams.{name}" or not words:
-        return {"key": "name", "detail": words or problem}
-    return {"key": key.removeprefix(f"streams.{name}."), "detail": words}
+        await asyncio.to_thread(draft.commit)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 from ooblexd.clock import monotonic_ns
-from ooblexd.config.patch import public
 from ooblexd.control.bodies import read_json, read_object, require_json
-from ooblexd.control.changes import config_of
 from ooblexd.control.problems import ProblemError
+from ooblexd.control.represent import public_table
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -68,7 +67,8 @@ class StreamsApi:
         if not isinstance(name, str):
             error = {"key": "name", "detail": "missing" if name is None else "no text"}
             raise ProblemError(422, "a stream needs a name", errors=[error])
-        await self._changes.add(name, table)
+        async with self._changes.lock:
+            await self._changes.add(name, table)
         headers = {"Location": f"/api/v1/streams/{name}"}
         return self._answer(name, 201, headers)
 
@@ -120,7 +120,7 @@ class StreamsApi:
 
     def _etag(self, name: str) -> str:
         """Name the version of a stream's configuration; numbers do not count."""
-        table = public(config_of(self._streams.plan(name)))
+        table = public_table(self._streams.plan(name))
         # A changed password must change the tag and not be guessed from it.
         secret = self._streams.plan(name).source
         text = json.dumps([table, secret, self._changes.salt], sort_keys=True)
@@ -136,7 +136,7 @@ class StreamsApi:
             "state": verdict.state.value,
             "reason": verdict.reason,
             "picture": verdict.picture.value,
-            **public(config_of(self._streams.plan(name))),
+            **public_table(self._streams.plan(name)),
             "width": width,
             "height": height,
             "fps_in": round(rates.fps_in, 2),

@@ -20,6 +20,7 @@ import uvloop
 from ooblexd.clock import monotonic_ns
 from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
+from ooblexd.control.changes import Changes
 from ooblexd.control.link import Link
 from ooblexd.control.server import ABORT_AFTER_S, build_server
 from ooblexd.control.streams import Streams
@@ -65,7 +66,8 @@ class _Control:
         self._heartbeat = Heartbeat(self._page)
         self._streams = Streams(context.board, context.supervisor_page)
         self._link = Link(context.commands, self._streams, self._stop)
-        app = build_app(context, self._streams, self._link)
+        self._changes = Changes(Path(context.plan.config_path), self._link)
+        app = build_app(context, self._streams, self._changes)
         self._server: Server = build_server(app)
 
     async def run(self) -> None:
@@ -78,6 +80,7 @@ class _Control:
             # The listener queues connections from the supervisor's start on, so whoever
             # connects before the server has begun to accept is only a moment early.
             self._link.announce()
+            tasks.start_soon(asyncio.to_thread, self._changes.load)
             await self._server.serve(sockets=[self._context.listener])
             tasks.cancel_scope.cancel()
         self._link.stop()

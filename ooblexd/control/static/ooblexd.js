@@ -105,7 +105,8 @@ class Card {
     this.find(".source").textContent = stream.source;
     this.find(".source").title = stream.source;
     this.find(".viewers").textContent = stream.viewers;
-    number(this.find(".fps"), stream.fps_in, "fps");
+    number(this.find(".fps"), stream.fps_out, "fps");
+    this.find(".fps").title = `${Math.round(stream.fps_in)} a second come from the source`;
     number(this.find(".age"), stream.age_p50_ms, "ms");
     say(this.find(".reason"), stream.reason ? sentence(stream.reason) : "");
     if (!this.isChanging) this.markEffect(stream.effects);

@@ -5,7 +5,7 @@
 // each says what it is in X-Picture, only the newest is decoded, and when nothing comes
 // the canvas is cleared. A picture that is old is never left standing.
 
-const SILENT_MS = 4000; // output repeats covers and slates once a second
+const SILENT_MS = 2500; // output repeats covers and slates once a second
 const RETRY_MS = 700;
 const POLL_MS = 2000;
 const LINE_END = 10;

@@ -1,0 +1,36 @@
+"""A stream's plan as the table that people write, and as the one they are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ooblexd.redaction import mask_url
+
+if TYPE_CHECKING:
+    from ooblexd.plan import StreamPlan
+
+
+def stream_table(plan: StreamPlan) -> dict[str, Any]:
+    """Return every key of a stream with its secrets, effects as complete tables."""
+    return {
+        "source": plan.source,
+        "enabled": plan.enabled,
+        "transport": plan.transport,
+        "max_fps": plan.max_fps,
+        "max_age_ms": plan.max_age_ms,
+        "jpeg_quality": plan.jpeg_quality,
+        "effects": [
+            {
+                "effect": effect.effect,
+                "mode": effect.mode,
+                "on_failure": effect.on_failure,
+                **effect.parameters,
+            }
+            for effect in plan.effects
+        ],
+    }
+
+
+def public_table(plan: StreamPlan) -> dict[str, Any]:
+    """Return what may be shown of a stream: every key, the source's secret masked."""
+    return {**stream_table(plan), "source": mask_url(plan.source)}
