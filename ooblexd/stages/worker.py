@@ -110,14 +110,14 @@ def _harden(name: str) -> None:
 def _build_stage(kind: str, context: StageContext, supervisor: Supervisor) -> Stage:
     # Imported here, after the fork: the supervisor stays light.
     if kind == "ingest":
-        from ooblexd.stages.ingest import IngestStage  # noqa: PLC0415
+        from ooblexd.stages.ingest import IngestStage
 
         return IngestStage(context)
     if kind == "inference":
-        from ooblexd.stages.inference import InferenceStage  # noqa: PLC0415
+        from ooblexd.stages.inference import InferenceStage
 
         return InferenceStage(context, supervisor.plan.inference_threads)
-    from ooblexd.stages.output import OutputStage  # noqa: PLC0415
+    from ooblexd.stages.output import OutputStage
 
     return OutputStage(context)
 
@@ -125,7 +125,7 @@ def _build_stage(kind: str, context: StageContext, supervisor: Supervisor) -> St
 def _run_control(
     supervisor: Supervisor, worker: Worker, end: socket.socket, parent: int
 ) -> None:
-    from ooblexd.control.worker import ControlContext, run_control  # noqa: PLC0415
+    from ooblexd.control.worker import ControlContext, run_control
 
     run_control(
         ControlContext(

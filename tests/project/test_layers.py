@@ -1,0 +1,137 @@
+"""Who may import whom: this table is the architecture, and the imports obey it.
+
+A row allows a part what it names and everything within that; the longest matching row
+counts. What only type checkers import is free.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import chain
+
+import pytest
+
+from tests.support.repository import imports_of, module_names
+
+# What a frame is and how one fails: anybody's words.
+_WORDS = {"errors", "frame", "clock", "pixels", "plan", "redaction"}
+# What workers and supervisor leave for one another.
+_BOARD = {"board", "commands", "counters", "heartbeat"}
+
+LAYERS: dict[str, set[str]] = {
+    "_version": set(),
+    "errors": set(),
+    "frame": set(),
+    "clock": set(),
+    "plan": set(),
+    "redaction": set(),
+    "commands": set(),
+    "board": set(),
+    "models": set(),
+    "pixels": {"frame"},
+    "heartbeat": {"clock"},
+    "counters": {"clock"},
+    "log": {"redaction"},
+    "ring": {"errors"},
+    "sources": {"errors", "clock", "frame", "pixels", "redaction"},
+    "engines": {"errors"},
+    "effects": {"errors", "clock", "pixels", "plan", "engines"},
+    "effects.catalogue": {"errors"},
+    "encoders": {"errors", "frame", "pixels"},
+    "config": {"errors", "plan", "redaction", "sources.url", "effects.catalogue"},
+    "stages": _WORDS | _BOARD | {"ring", "sources", "effects", "engines", "encoders"},
+    # What a forked child does: the one place that knows every kind of worker.
+    "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
+    "supervisor": {"errors", "clock", "frame", "plan", "redaction", "ring", *_BOARD},
+    "control": {
+        *_WORDS,
+        *_BOARD,
+        "_version",
+        "config",
+        "effects.catalogue",
+        "engines",
+        "ring",
+    },
+    "cli": {"_version", "config", "errors", "log", "plan", "stages", "supervisor"},
+    "__main__": {"cli"},
+}
+
+# Each library that is heavy or untyped, and the few places that know it.
+LIBRARIES: dict[str, set[str]] = {
+    "aiortc": set(),
+    "av": {"sources", "encoders.jpeg"},
+    "cv2": {"effects", "encoders", "stages.standins"},
+    "numpy": {"pixels", "sources", "effects", "engines", "encoders", "stages"},
+    "onnxruntime": {"engines.onnx"},
+    "posix_ipc": {"ring.memory"},
+    "prometheus_client": {"control.metrics"},
+    "pydantic": {"config"},
+    "pydantic_settings": {"config.environment"},
+    "starlette": {"control"},
+    "tomlkit": {"config"},
+    "uvicorn": {"control"},
+    "uvloop": {"control"},
+}
+# posix_ipc is small, and makes the rings.
+TOO_HEAVY_TO_FORK = {*LIBRARIES, "asyncio", "multiprocessing"} - {"posix_ipc"}
+
+
+def is_within(module: str, part: str) -> bool:
+    return module == part or module.startswith(f"{part}.")
+
+
+def row_of(module: str) -> str:
+    return max((part for part in LAYERS if is_within(module, part)), key=len)
+
+
+@pytest.mark.parametrize("module", module_names())
+def test_a_module_imports_only_what_its_layer_allows(module: str) -> None:
+    row = row_of(module)
+    own = row.split(".")[0]
+    allowed = LAYERS[row] | {own}
+    imported = {
+        name.removeprefix("ooblexd.")
+        for name in imports_of(module)
+        if name.startswith("ooblexd.")
+    }
+
+    refused = {
+        name for name in imported if not any(is_within(name, part) for part in allowed)
+    }
+
+    assert not refused, f"{row} may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("module", module_names())
+def test_a_library_is_known_in_few_places(module: str) -> None:
+    imported = {name.split(".")[0] for name in imports_of(module)}
+
+    refused = {
+        library
+        for library in imported & LIBRARIES.keys()
+        if not any(is_within(module, part) for part in LIBRARIES[library])
+    }
+
+    assert not refused
+
+
+def test_every_row_of_the_table_is_a_part_that_exists() -> None:
+    parts = chain(LAYERS, *LAYERS.values(), *LIBRARIES.values())
+
+    assert set(parts) <= set(module_names())
+
+
+def loaded_by(module: str) -> set[str]:
+    code = f"import sys, {module}; print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return {name.split(".")[0] for name in answer.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    "module", ["ooblexd.supervisor.supervisor", "ooblexd.stages.worker", "ooblexd.cli"]
+)
+def test_the_process_that_forks_loads_nothing_heavy(module: str) -> None:
+    assert not loaded_by(module) & TOO_HEAVY_TO_FORK

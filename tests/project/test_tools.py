@@ -1,0 +1,74 @@
+"""The commands of the repository, and what they install."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.repository import ROOT, imports_of, module_names
+
+COMMANDS = ("tools/run", "tools/test", "tools/check", "tools/bench", ".ci/run")
+PROJECT = (ROOT / "pyproject.toml").read_text()
+# Which distribution brings a module that has another name; pydantic's are its API.
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "pydantic_core": "pydantic",
+    "annotated_types": "pydantic",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_an_executable_without_mistakes_of_syntax(command: str) -> None:
+    assert os.access(ROOT / command, os.X_OK)
+    subprocess.run(["bash", "-n", ROOT / command], check=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_says_what_it_does(command: str) -> None:
+    shebang, comment = (ROOT / command).read_text().splitlines()[:2]
+
+    assert shebang == "#!/usr/bin/env bash"
+    assert comment.startswith("# ")
+    assert comment.endswith((".", ":"))
+
+
+def test_ci_checks_and_tests() -> None:
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+
+    assert lines[-2:] == ["tools/check", "tools/test"]
+
+
+def test_an_apt_package_that_a_test_asks_for_is_installed_for_it() -> None:
+    listed = re.search(
+        r"apt_packages=\((.*?)\n\)", (ROOT / "tools/test").read_text(), re.DOTALL
+    )
+    assert listed
+    installed = set(re.sub(r"#.*", "", listed[1]).split())
+    asked: set[str] = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = re.sub(r'"\s*\n\s*"', "", path.read_text())
+        for names in re.findall(r"apt install ([a-z0-9.+ -]+)", text):
+            asked.update(names.split())
+
+    assert asked - {"git"} <= installed
+
+
+def test_a_library_that_is_imported_is_a_dependency() -> None:
+    imported = {name.split(".")[0] for m in module_names() for name in imports_of(m)}
+    foreign = imported - set(sys.stdlib_module_names) - {"ooblexd", "_atomics"}
+
+    undeclared = {
+        name
+        for name in foreign
+        if not re.search(
+            rf'^    "{DISTRIBUTIONS.get(name, name).replace("_", "[-_]")}\b',
+            PROJECT,
+            re.MULTILINE,
+        )
+    }
+
+    assert not undeclared
