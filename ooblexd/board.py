@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from collections import deque
 
 PAGE_BYTES = 4096
 PAGE_WORDS = PAGE_BYTES // 8
@@ -32,7 +33,9 @@ class Board:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, PAGES * PAGE_BYTES)
-        self._free = list(range(PAGES - 1, -1, -1))
+        # The longest free first: a worker may be late to forget a page of a stream that
+        # was removed, and must not find somebody else's words there.
+        self._free = deque(range(PAGES))
 
     def allocate(self) -> int:
         """Return the index of a page full of zeros.
@@ -42,7 +45,7 @@ class Board:
         """
         if not self._free:
             raise RuntimeError(f"all {PAGES} pages of the board are taken")
-        index = self._free.pop()
+        index = self._free.popleft()
         start = index * PAGE_BYTES
         self._memory[start : start + PAGE_BYTES] = bytes(PAGE_BYTES)
         return index

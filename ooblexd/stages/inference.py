@@ -125,6 +125,7 @@ class StreamInference:
         self._name = ""
         self._asked_bytes = 0
         self._ask_again_ns = 0
+        self._is_refused = False
         self._max_age_ms = 0
         self._chain_ns = 0.0
 
@@ -147,10 +148,14 @@ class StreamInference:
         if self._writer is not None:
             self._writer.close()
         self._writer, self._asked_bytes = end, 0
+        if self._is_refused and self._counters is not None:
+            self._is_refused = False
+            self._counters.report(SourceState.RUNNING)
 
     def refuse(self, reason: str) -> None:
         """There is no memory for the frames of this stream; ask again in a while."""
         assert self._counters is not None
+        self._is_refused = True
         self._counters.report(SourceState.DOWN, reason)
         self._ask_again_ns = monotonic_ns() + _ASK_AGAIN_NS
 
@@ -184,7 +189,7 @@ class StreamInference:
             if chain is not None and chain.plans == effects:
                 chain.revision = wish.revision
                 if chain is self._chain:
-                    self._drop_successor()
+                    self._keep(chain)
                 self._wish = None
                 return
         try:
@@ -216,6 +221,13 @@ class StreamInference:
         self._chain = chain
         assert self._counters is not None
         self._counters.report(SourceState.RUNNING)
+
+    def _keep(self, chain: Chain) -> None:
+        """Go on with the chain that runs: what was to follow it is not wanted."""
+        self._drop_successor()
+        assert self._counters is not None
+        if not (chain.failing_since_ns or self._is_refused):
+            self._counters.report(SourceState.RUNNING)
 
     def _drop_successor(self) -> None:
         if self._successor is not None:

@@ -16,7 +16,6 @@ from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     AttachWriter,
     ConfigureStream,
-    ForgetStream,
     NeedSlots,
     RingKind,
     SlotsRefused,
@@ -71,8 +70,6 @@ class IngestStage:
             case SlotsRefused():
                 if self._pump is not None:
                     self._pump.refuse(message.reason)
-            case ForgetStream():
-                self._retire_pump()
             case _:
                 raise AssertionError(message.tag)
         if self._pump is None:
@@ -287,7 +284,7 @@ class Pump(threading.Thread):
         return False
 
     def _ask_for(self, slot_bytes: int) -> None:
-        is_time = self._refusal and monotonic_ns() >= self._ask_again_ns
+        is_time = monotonic_ns() >= self._ask_again_ns
         if slot_bytes <= self._asked_bytes and not is_time:
             return
         self._asked_bytes = slot_bytes

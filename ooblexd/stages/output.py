@@ -59,6 +59,7 @@ _LEAST_MAX_AGE_NS = NS_PER_S
 _CHAIN_TIMES = 3
 _LONGEST_INTERVAL_NS = 10 * NS_PER_S
 _FIRST_SIZE = Size(1280, 720)
+_ASK_AGAIN_NS = 10 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class OutputStage:
         self._protected: Protected | None = None
         self._published: Published | None = None
         self._asked_bytes = 0
+        self._ask_again_ns = 0
+        self._refusal = ""
 
     def obey(self, message: Message, fds: list[int]) -> None:
         """Take a plan or the end of a ring."""
@@ -109,9 +112,11 @@ class OutputStage:
                 if self._writer is not None:
                     self._writer.close()
                 self._writer, self._asked_bytes = WriterEnd(message, fds), 0
+                self._refusal = ""
                 self._published = None
             case SlotsRefused():
-                self._asked_bytes = 0
+                self._asked_bytes, self._refusal = 0, message.reason
+                self._ask_again_ns = monotonic_ns() + _ASK_AGAIN_NS
             case _:
                 raise AssertionError(message.tag)
 
@@ -209,12 +214,14 @@ class OutputStage:
         self, showing: Showing, look: Surroundings, lent: Lent | None, now_ns: int
     ) -> int:
         """Publish what ``showing`` says, unless viewers have it before them already."""
-        if showing.verdict is Verdict.LIVE:
-            if lent is not None:  # after a move to a larger ring it is empty
-                self._show_live(lent)
-            return showing.due_ns
         words = None
-        if showing.verdict is Verdict.SLATE:
+        if showing.verdict is Verdict.LIVE:
+            # After a move to a larger ring there is no picture in it.
+            if lent is None or self._show_live(lent) or not self._refusal:
+                return showing.due_ns
+            showing = replace(showing, verdict=Verdict.SLATE)
+            words = Words("no room for the picture", self._refusal)
+        elif showing.verdict is Verdict.SLATE:
             words = look.slate(now_ns)
         before, repeat_ns = self._published, _REPEAT_NS[showing.verdict]
         if (
@@ -223,26 +230,27 @@ class OutputStage:
             or now_ns - before.at_ns >= repeat_ns
         ):
             self._show_standin(showing, words)
-            before = self._published
-        repeat_at_ns = before.at_ns + repeat_ns if before else now_ns + repeat_ns
-        return min(showing.due_ns, repeat_at_ns)
+            return min(showing.due_ns, now_ns + repeat_ns)
+        return min(showing.due_ns, before.at_ns + repeat_ns)
 
-    def _show_live(self, lent: Lent) -> None:
+    def _show_live(self, lent: Lent) -> bool:
+        """Encode and publish the frame, once; False if there is no room for it."""
         header, before = self._newest, self._published
         assert header is not None
         shown = (Verdict.LIVE, header.sequence)
         if before is not None and (before.verdict, before.sequence) == shown:
-            return
+            return True
         planes = planes_of(lent.memory, header.width, header.height, HEADER_BYTES)
         jpeg = self._encoder.encode(
             planes, full_range=header.full_range, matrix=header.matrix
         )
-        if self._publish(header, jpeg):
-            self._protected = Protected(header, jpeg)
-            age_ns = monotonic_ns() - header.capture_ns
-            self._counters.observe(StageWord.AGE, age_ns)
-            taken_ns = header.steps_ns[Step.TAKEN]
-            self._counters.observe(StageWord.DURATION, monotonic_ns() - taken_ns)
+        if not self._publish(header, jpeg):
+            return False
+        self._protected = Protected(header, jpeg)
+        self._counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
+        taken_ns = header.steps_ns[Step.TAKEN]
+        self._counters.observe(StageWord.DURATION, monotonic_ns() - taken_ns)
+        return True
 
     def _show_standin(self, showing: Showing, words: Words | None) -> None:
         """Publish a held picture, a cover or a slate."""
@@ -297,11 +305,13 @@ class OutputStage:
         return True
 
     def _ask_for(self, slot_bytes: int) -> None:
+        """Ask for larger slots, unless an answer is due or the last was no."""
         self._counters.drop(DropReason.NO_ROOM)
-        if slot_bytes > self._asked_bytes:
-            self._asked_bytes = slot_bytes
-            need = NeedSlots(self._stream, RingKind.ENCODED.value, slot_bytes)
-            self._context.send(need)
+        if self._asked_bytes or monotonic_ns() < self._ask_again_ns:
+            return
+        self._asked_bytes = slot_bytes
+        need = NeedSlots(self._stream, RingKind.ENCODED.value, slot_bytes)
+        self._context.send(need)
 
 
 class Pace:

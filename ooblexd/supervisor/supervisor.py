@@ -263,8 +263,9 @@ class Supervisor:
             self._start_workers(stream)
         else:
             stream.change(plan)
-            for name in (stream.ingest, stream.inference, stream.output, CONTROL):
-                self._configure(stream, name)
+            if stream.rings:  # else it has no workers to be told
+                for name in (stream.ingest, stream.inference, stream.output, CONTROL):
+                    self._configure(stream, name)
         self._tell_layout()
 
     def _retire(self, stream: Stream, request: int) -> None:
