@@ -134,6 +134,7 @@ class Card {
   explain() {
     const words = {
       stopped: "Switched off",
+      down: "No picture",
       starting: "Connecting…",
       failed: "Out of order",
     };
