@@ -1,10 +1,43 @@
 from __future__ import annotations
 
+import os
+import socket
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from ooblexd.clock import NS_PER_MS, NS_PER_S
-from ooblexd.frame import FrameHeader, Step
-from ooblexd.stages.output import Pace
+import numpy as np
+import pytest
+
+from ooblexd import commands
+from ooblexd.board import Board
+from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from ooblexd.commands import (
+    AttachReader,
+    AttachWriter,
+    ConfigureStream,
+    NeedSlots,
+    Ready,
+    SlotsRefused,
+)
+from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
+from ooblexd.frame import (
+    HEADER_BYTES,
+    FrameHeader,
+    Step,
+    Verdict,
+    i420_bytes,
+    unpack_header,
+)
+from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
+from ooblexd.plan import StreamPlan, format_plan
+from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
+from ooblexd.stages.output import OutputStage, Pace
+from ooblexd.stages.worker import StageContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIDTH, HEIGHT = 640, 360
 
 
 def pace_of(*captures_ms: int, chain_ms: int = 20) -> Pace:
@@ -55,3 +88,194 @@ def test_a_configured_bound_stands() -> None:
     pace.configured_max_age_ns = 500 * NS_PER_MS
 
     assert pace.max_age_ns() == 500 * NS_PER_MS
+
+
+class Bench:
+    """An output stage between two real rings, stepped by hand."""
+
+    def __init__(self, encoded_slot_bytes: int) -> None:
+        self.board = Board()
+        pages = [self.board.allocate() for _ in range(6)]
+        worker, stage, stream, demand, ingest, ingest_worker = pages
+        self.supervisor, theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET
+        )
+        self.supervisor.setblocking(False)
+        theirs.setblocking(False)
+        page = self.board.page(worker)
+        self.stage = OutputStage(
+            StageContext(self.board, page, Heartbeat(page), theirs)
+        )
+        self.end = theirs
+        self.required = self.board.page(stream).words
+        self.board.page(demand).words[DemandWord.JPEG_VIEWERS] = 1
+        self.board.page(ingest_worker).words[WorkerWord.STATE] = WorkerState.UP
+        self.ingest = self.board.page(ingest).words
+        self.ingest[StageWord.STATE] = SourceState.RUNNING
+        plan = format_plan(StreamPlan("door", "demo:"))
+        configure = ConfigureStream(
+            "door", plan, 1, 1, stage, stream, demand, ingest, ingest_worker
+        )
+        self.stage.obey(configure, [eventfd()])
+        slot_bytes = HEADER_BYTES + i420_bytes(WIDTH, HEIGHT)
+        self.wake_fds = [eventfd(), eventfd()]
+        raw = ring(slot_bytes)
+        self.writer = open_writer(raw.fd, raw.spec, self.wake_fds[:1], 1)
+        self.stage.obey(
+            AttachReader("door", "processed", 3, slot_bytes, 1, 0, 0),
+            [raw.fd, os.dup(self.wake_fds[0])],
+        )
+        self.attach_encoded(encoded_slot_bytes)
+        self.sequence = 0
+
+    def attach_encoded(self, slot_bytes: int) -> None:
+        made = ring(slot_bytes)
+        self.reader = open_reader(made.fd, made.spec, 0, self.wake_fds[1])
+        self.stage.obey(
+            AttachWriter("door", "encoded", 3, slot_bytes, 1, 0, 1),
+            [made.fd, os.dup(self.wake_fds[1])],
+        )
+
+    def process(self, *, verdict: Verdict = Verdict.LIVE, revision: int = 1) -> None:
+        """Publish a frame of noise as inference does, and let output turn."""
+        self.sequence += 1
+        now_ns = monotonic_ns()
+        self.ingest[StageWord.LAST_FRAME_NS] = now_ns
+        loan = self.writer.loan()
+        payload_bytes = i420_bytes(WIDTH, HEIGHT) if verdict is Verdict.LIVE else 0
+        rng = np.random.default_rng(self.sequence)
+        noise = rng.integers(16, 236, payload_bytes, np.uint8)
+        loan.memory[HEADER_BYTES : HEADER_BYTES + payload_bytes] = noise.tobytes()
+        FrameHeader(
+            sequence=self.sequence,
+            width=WIDTH,
+            height=HEIGHT,
+            capture_ns=now_ns,
+            payload_bytes=payload_bytes,
+            verdict=verdict,
+            revision=revision,
+        ).stamped(Step.PROCESSED, now_ns).pack_into(loan.memory)
+        self.writer.publish(loan)
+        self.stage.step()
+
+    def shown(self) -> FrameHeader | None:
+        lent = self.reader.newest()
+        return unpack_header(lent.memory) if lent else None
+
+    def said(self) -> list[commands.Message]:
+        found: list[commands.Message] = []
+        while True:
+            try:
+                received = commands.receive(self.supervisor)
+            except BlockingIOError:
+                return found
+            assert received is not None
+            found.append(received[0])
+
+    def close(self) -> None:
+        self.stage.close()
+        self.writer.close()
+        self.reader.close()
+        self.supervisor.close()
+        self.end.close()
+        for fd in self.wake_fds:
+            os.close(fd)
+
+
+def eventfd() -> int:
+    return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+
+def ring(slot_bytes: int) -> Segment:
+    return create_segment(RingSpec.newest_only(slot_bytes=slot_bytes, readers=1))
+
+
+@pytest.fixture
+def roomy() -> Iterator[Bench]:
+    bench = Bench(1 << 20)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def narrow() -> Iterator[Bench]:
+    """Room for a slate, and none for a picture of noise."""
+    bench = Bench(1 << 15)
+    yield bench
+    bench.close()
+
+
+def test_each_frame_is_encoded_once(roomy: Bench) -> None:
+    for number in range(1, 4):
+        roomy.process()
+        roomy.stage.step()
+
+        shown = roomy.shown()
+        assert shown is not None
+        assert (shown.verdict, shown.sequence) == (Verdict.LIVE, number)
+        assert roomy.shown() is None, "the same picture twice"
+
+
+def test_a_frame_of_a_former_revision_is_covered(roomy: Bench) -> None:
+    roomy.process(revision=1)
+    assert roomy.shown() is not None
+
+    roomy.required[StreamWord.REQUIRED_REVISION] = 2
+    roomy.stage.step()
+
+    covered = roomy.shown()
+    assert covered is not None
+    assert covered.verdict is Verdict.COVERED
+    roomy.process(revision=1)
+    assert roomy.shown() is None
+    roomy.process(revision=2)
+    live = roomy.shown()
+    assert live is not None
+    assert (live.verdict, live.revision) == (Verdict.LIVE, 2)
+
+
+def test_a_verdict_without_a_picture_repeats_the_last_protected_one(
+    roomy: Bench,
+) -> None:
+    roomy.process()
+    roomy.shown()
+
+    roomy.process(verdict=Verdict.HELD)
+
+    held = roomy.shown()
+    assert held is not None
+    assert (held.verdict, held.sequence) == (Verdict.HELD, 1)
+    assert held.payload_bytes > 0
+
+
+def test_larger_slots_are_asked_for_once(narrow: Bench) -> None:
+    for _ in range(5):
+        narrow.process()
+
+    ready, *needs = narrow.said()
+    assert ready == Ready()
+    assert len(needs) == 1
+    assert isinstance(needs[0], NeedSlots)
+    assert needs[0].slot_bytes > 1 << 15
+    assert narrow.shown() is None, "the sequence stands still until the answer"
+
+    narrow.attach_encoded(needs[0].slot_bytes)
+    narrow.process()
+
+    shown = narrow.shown()
+    assert shown is not None
+    assert shown.verdict is Verdict.LIVE
+
+
+def test_where_there_is_no_memory_a_slate_says_so(narrow: Bench) -> None:
+    narrow.process()
+    narrow.said()
+
+    narrow.stage.obey(SlotsRefused("door", "encoded", "2 MiB needed, 1 free"), [])
+    for _ in range(5):
+        narrow.process()
+
+    shown = narrow.shown()
+    assert shown is not None
+    assert shown.verdict is Verdict.SLATE
+    assert not narrow.said(), "it asked again at once"
