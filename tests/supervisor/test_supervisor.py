@@ -100,6 +100,15 @@ def test_a_dead_output_leaves_a_gap_and_nothing_else(
     assert set(verdicts(seen)) <= {"LIVE", "HELD", "COVERED"}
 
 
+def test_who_serves_viewers_gets_all_rings_again(daemon: Daemon) -> None:
+    os.kill(daemon.workers()["control"].pid, signal.SIGKILL)
+    daemon.forget_pictures()
+
+    eventually(lambda: daemon.workers()["control"].restarts == 1)
+    daemon.wait_live("demo")
+    daemon.wait_live("plain")
+
+
 def test_one_streams_inference_does_not_disturb_another(daemon: Daemon) -> None:
     before = len(daemon.pictures("plain"))
 

@@ -145,6 +145,10 @@ class Daemon:
         known += [Seen(**fields) for fields in new]
         return list(known)
 
+    def forget_pictures(self) -> None:
+        """Begin anew: the viewer was replaced, and remembers nothing either."""
+        self._pictures.clear()
+
     def jpeg(self, verdict: str, stream: str = "demo") -> bytes:
         """Return the newest picture with ``verdict``."""
         return base64.b64decode(self._ask(ask="jpeg", stream=stream, verdict=verdict))
