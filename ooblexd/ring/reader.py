@@ -110,8 +110,8 @@ class RingReader:
         self._waiting_at = waiting_at(place)
         self.lent: Lent | None = None
         self.wake_fd = wake_fd
-        self._first = words.load(FIRST_AT)
-        sequence = sequence_of(words.load(LATEST_AT))
+        self._first = words.load(FIRST_AT)  # ATTACH 1
+        sequence = sequence_of(words.load(LATEST_AT))  # ATTACH 2
         # The frame that is the newest now is still to be seen; those before it are not,
         # and neither counts as passed over.
         self._seen = max(sequence - 1, self._first)
@@ -239,7 +239,7 @@ class RingReader:
     def _lend(self, sequence: int, slot: int) -> Lent:
         if slot >= self._spec.slots:
             self.lent = None
-            self._words.store(self._held_at, 0)
+            self._words.store(self._held_at, 0)  # RELEASE 2
             raise RingError(f"slot {slot} of {self._spec.slots} is the newest")
         passed = max(0, sequence - self._counted - 1)
         self._seen = self._counted = sequence

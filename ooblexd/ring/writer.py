@@ -92,7 +92,7 @@ class RingWriter:
         if self._latest_slot >= spec.slots:
             raise RingError(f"slot {self._latest_slot} of {spec.slots} is the newest")
         self._sequences = self._resume_sequences() if spec.history else []
-        words.fence()  # RESUME 3: pairs with OBSERVE 3, for a writer that died
+        words.fence()  # RESUME 4: pairs with OBSERVE 3, for a writer that died
 
     def loan(self) -> Loan:
         """Lend the next free slot; a loan that was not published is forgotten."""
@@ -137,10 +137,10 @@ class RingWriter:
         sequences = []
         for slot in range(self._spec.slots):
             offset = self._spec.sequence_at(slot)
-            sequence = self._words.load(offset)
+            sequence = self._words.load(offset)  # RESUME 2
             if sequence > self.sequence:
                 sequence = 0
-                self._words.store(offset, 0)  # RESUME 2: its number is given again
+                self._words.store(offset, 0)  # RESUME 3: its number is given again
             sequences.append(sequence)
         return sequences
 
@@ -157,25 +157,22 @@ class RingWriter:
         )
 
     def _claim(self) -> int:
-        """Return the slot with the oldest frame that nobody holds, made unfindable."""
-        words = self._words
-        while True:
-            slot = self._oldest(self._named())
-            offset = self._spec.sequence_at(slot)
-            words.store(offset, 0)  # CLAIM 2: pairs with TAKE 5
-            words.fence()  # CLAIM 3: pairs with TAKE 4
-            if slot + 1 not in self._named():
-                self._sequences[slot] = 0
-                return slot
-            words.store(offset, self._sequences[slot])  # CLAIM 4: named meanwhile
+        """Return a slot that nobody holds, its frame made unfindable.
 
-    def _oldest(self, named: Sequence[int]) -> int:
-        candidates = (
-            slot
-            for slot in range(self._spec.slots)
-            if slot != self._latest_slot and slot + 1 not in named
-        )
-        return min(candidates, key=self._sequences.__getitem__)
+        One more than there are readers are claimed, the oldest, so that one of them is
+        free whatever the readers do meanwhile: no second round, no waiting.
+        """
+        words, sequences = self._words, self._sequences
+        slots = [slot for slot in range(self._spec.slots) if slot != self._latest_slot]
+        slots.sort(key=sequences.__getitem__)
+        claimed = slots[: self._spec.readers + 1]
+        for slot in claimed:
+            if sequences[slot]:
+                words.store(self._spec.sequence_at(slot), 0)  # CLAIM 2: see TAKE 5
+                sequences[slot] = 0
+        words.fence()  # CLAIM 3: pairs with TAKE 4
+        named = self._named()
+        return next(slot for slot in claimed if slot + 1 not in named)
 
     def _named(self) -> list[int]:
         load = self._words.load
