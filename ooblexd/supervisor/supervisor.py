@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 ALIVE_S = 3.0  # past that, control calls the supervisor overdue
 _TICK_S = 0.5
+# The layout of all streams, their plans in it, is one datagram of less than 208 KiB.
+_MOST_PLAN_BYTES = 4096
 # Flow order: sources first, then what drains them, then who watches.
 _STOP_ORDER = ("ingest", "inference", "output", "control")
 
@@ -214,6 +216,8 @@ class Supervisor:
         try:
             if wish.stream in self._leaving or self._stopping is not None:
                 error = f"stream {wish.stream} is being stopped; try again"
+            elif len(wish.plan) > _MOST_PLAN_BYTES:
+                error = f"a plan of {len(wish.plan)} bytes, at most {_MOST_PLAN_BYTES}"
             elif known is None and not wish.plan:
                 error = f"there is no stream {wish.stream}"
             elif known is None:

@@ -293,6 +293,16 @@ def test_what_does_not_exist_cannot_be_removed(daemon: Daemon) -> None:
     assert daemon.remove("nobody") == ("there is no stream nobody", 0, 0)
 
 
+@pytest.mark.parametrize("length", [5_000, 150_000])
+def test_a_source_longer_than_any_is_refused(daemon: Daemon, length: int) -> None:
+    endless = replace(DEMO, name="endless", source="http://192.0.2.1/" + length * "a")
+
+    error, _, _ = daemon.apply(endless)
+
+    assert "at most 4096" in error
+    assert daemon.process.poll() is None
+
+
 def test_streams_that_come_and_go_leave_no_descriptor(daemon: Daemon) -> None:
     folder = Path(f"/proc/{daemon.process.pid}/fd")
 
