@@ -1,0 +1,130 @@
+"""Viewers of MJPEG that cost next to nothing, in one process of their own.
+
+::
+
+    python -m tests.support.mjpeg_probe PORT STREAM VIEWERS SECONDS
+
+They only take bytes off their sockets while the measurement lasts. What the first
+viewer got is decoded afterwards: the clock in its pixels says how old each picture was
+when its last byte had arrived. The answer is one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from ooblexd.sources.pixelclock import read_stamp
+
+KEEP_EVERY = 2  # pictures of the first viewer, for their clocks
+_SETTLE_S = 3.0
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Watcher:
+    """One viewer.
+
+    Attributes:
+        socket: Its connection.
+        buffer: What has arrived of the part under way.
+        arrived_us: Unix time of each part's last byte.
+        kept: Number and JPEG of some of them.
+    """
+
+    socket: socket.socket
+    keeps: bool
+    buffer: bytearray = field(default_factory=bytearray)
+    arrived_us: list[int] = field(default_factory=list)
+    kept: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def take(self) -> None:
+        """Read what is there, and note the parts that it completes."""
+        data = self.socket.recv(_CHUNK_BYTES)
+        now_us = time.time_ns() // 1000
+        if not data:
+            raise ConnectionError("the stream has ended")
+        self.buffer += data
+        while (part := self._next_part()) is not None:
+            if self.keeps and len(self.arrived_us) % KEEP_EVERY == 0:
+                self.kept.append((len(self.arrived_us), part))
+            self.arrived_us.append(now_us)
+
+    def _next_part(self) -> bytes | None:
+        found = _LENGTH.search(self.buffer)
+        if found is None:
+            return None
+        start = self.buffer.find(b"\r\n\r\n", found.end()) + 4
+        end = start + int(found[1])
+        if start < found.end() or len(self.buffer) < end:
+            return None
+        part = bytes(self.buffer[start:end])
+        del self.buffer[:end]
+        return part
+
+
+def watch(port: int, stream: str, viewers: int, seconds: float) -> Watcher:
+    """Watch ``stream`` with that many viewers and return the first."""
+    watchers = [Watcher(_connect(port, stream), keeps=n == 0) for n in range(viewers)]
+    by_fd = {watcher.socket.fileno(): watcher for watcher in watchers}
+    poll = select.poll()
+    for fd in by_fd:
+        poll.register(fd, select.POLLIN)
+    settled = time.monotonic() + _SETTLE_S
+    _take_until(settled, poll, by_fd)
+    for watcher in watchers:
+        watcher.arrived_us.clear()
+        watcher.kept.clear()
+    sys.stderr.write("begin\n")
+    _take_until(time.monotonic() + seconds, poll, by_fd)
+    sys.stderr.write("end\n")
+    for watcher in watchers:
+        watcher.socket.close()
+    return watchers[0]
+
+
+def ages_ms(watcher: Watcher) -> list[float]:
+    """Return how old each kept picture was when it had arrived, by its own clock."""
+    ages = []
+    for number, jpeg in watcher.kept:
+        grey = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+        stamp = read_stamp(np.asarray(grey, np.uint8))
+        if stamp is not None:
+            ages.append((watcher.arrived_us[number] - stamp.unix_us) / 1000)
+    return ages
+
+
+def _connect(port: int, stream: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(
+        f"GET /streams/{stream}/stream.mjpg HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{port}\r\n\r\n".encode()
+    )
+    return connection
+
+
+def _take_until(at_s: float, poll: select.poll, by_fd: dict[int, Watcher]) -> None:
+    while (left_s := at_s - time.monotonic()) > 0:
+        for fd, _ in poll.poll(left_s * 1000):
+            by_fd[fd].take()
+
+
+def main() -> None:
+    """Watch as the command line says, and answer on standard output."""
+    port, stream, viewers, seconds = sys.argv[1:]
+    watcher = watch(int(port), stream, int(viewers), float(seconds))
+    fps = len(watcher.arrived_us) / float(seconds)
+    sys.stdout.write(json.dumps({"fps": fps, "ages_ms": ages_ms(watcher)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
