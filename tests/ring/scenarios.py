@@ -221,7 +221,7 @@ class _Stage:
             writer.publish(writer._loan)
             return writer, None
 
-        acts = [start, *[loan, fill, publish] * publishes]
+        acts: list[Act] = [start, *[loan, fill, publish] * publishes]
         automaton = self._automaton(acts, is_early=after is None)
         return Thread(f"writer {number}", automaton, number, is_mortal, after)
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import ooblexd.ring
+from ooblexd.ring.atomics import Atomics, extension, libatomic, pick_atomics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WORD = 2**64 - 1
+SOURCE = Path(ooblexd.ring.__file__).parent / "_atomics.c"
+CROSS_COMPILER = "aarch64-linux-gnu-gcc"
+
+
+def compiled() -> Atomics:
+    found = extension()
+    if found is None:
+        pytest.skip("ooblexd was installed without a C compiler (apt: gcc)")
+    return found
+
+
+def by_ctypes() -> Atomics:
+    found = libatomic()
+    if found is None:
+        pytest.skip("libatomic is not installed (apt: libatomic1)")
+    return found
+
+
+@pytest.mark.parametrize("make", [compiled, by_ctypes])
+class TestAtomics:
+    def test_a_word_is_stored_and_loaded_whole(
+        self, make: Callable[[], Atomics]
+    ) -> None:
+        atomics = make()
+        words = (ctypes.c_uint64 * 3)(1, 2, 3)
+        address = ctypes.addressof(words) + 8
+
+        assert atomics.load(address) == 2
+        atomics.store(address, WORD)
+        atomics.fence()
+
+        assert list(words) == [1, WORD, 3]
+        assert atomics.load(address) == WORD
+
+    def test_a_word_is_replaced_only_if_it_is_as_expected(
+        self, make: Callable[[], Atomics]
+    ) -> None:
+        atomics = make()
+        words = (ctypes.c_uint64 * 1)(WORD)
+        address = ctypes.addressof(words)
+
+        assert atomics.cas(address, WORD, 7) is True
+        assert atomics.cas(address, WORD, 8) is False
+        assert words[0] == 7
+
+
+def test_an_address_that_is_no_word_is_refused() -> None:
+    atomics = compiled()
+
+    with pytest.raises(ValueError, match="aligned word"):
+        atomics.load(12)
+    with pytest.raises(ValueError, match="aligned word"):
+        atomics.store(0, 1)
+    with pytest.raises(OverflowError):
+        atomics.load(-8)
+
+
+def test_the_extension_is_preferred() -> None:
+    assert pick_atomics().name == compiled().name == "C extension"
+
+
+def test_arm_gets_acquire_release_and_full_fence_instructions(tmp_path: Path) -> None:
+    if shutil.which(CROSS_COMPILER) is None:
+        pytest.skip(f"{CROSS_COMPILER} is missing (apt: gcc-aarch64-linux-gnu)")
+    include = tmp_path / "include"
+    include.mkdir()
+    # Python's own pyconfig.h is that of this machine; both are 64-bit Linux.
+    (include / "python").symlink_to(sysconfig.get_paths()["include"])
+    assembly = tmp_path / "atomics.s"
+
+    command = [CROSS_COMPILER, "-O2", "-S", "-DPy_LIMITED_API=0x030A0000"]
+    headers = f"-I{include / 'python'}"
+    subprocess.run([*command, headers, SOURCE, "-o", assembly], check=True)
+
+    text = assembly.read_text()
+    assert "ldar\t" in text
+    assert "stlr\t" in text
+    assert "dmb\tish\n" in text
+    assert "cas8_acq_rel" in text
