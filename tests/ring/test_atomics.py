@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import ooblexd.ring
 from ooblexd.ring.atomics import Atomics, extension, libatomic, pick_atomics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 WORD = 2**64 - 1
-SOURCE = Path(ooblexd.ring.__file__).parent / "_atomics.c"
+SOURCE = Path(__file__).parents[2] / "ooblexd" / "ring" / "_atomics.c"
 CROSS_COMPILER = "aarch64-linux-gnu-gcc"
 
 
