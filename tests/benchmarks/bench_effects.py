@@ -98,7 +98,7 @@ def plain_loop(engines: Engines) -> Callable[[Planes, int], bool]:
 
 
 def run(frames: int = 120) -> list[Timing]:
-    """Measure every effect on ``frames`` frames, print the table and return it."""
+    """Measure every effect on ``frames`` frames."""
     cv2.setNumThreads(1)
     engines = Engines()
     source = clip("face.mp4")
@@ -114,10 +114,6 @@ def run(frames: int = 120) -> list[Timing]:
         timings.append(measure(name, step, pictures))
         effect.close()
     engines.close()
-    print(f"{'ms a 1280x720 frame':26}{'median':>8}{'p99':>8}{'worst':>8}")  # noqa: T201 -- its purpose
-    for timing in timings:
-        name, *numbers = timing
-        print(f"{name:26}" + "".join(f"{number:8.2f}" for number in numbers))  # noqa: T201 -- likewise
     return timings
 
 
@@ -126,7 +122,3 @@ def test_every_effect_can_be_measured() -> None:
 
     assert [timing.name for timing in timings[1:]] == list(PLANS)
     assert all(timing.median_ms > 0 for timing in timings)
-
-
-if __name__ == "__main__":
-    run()

@@ -124,17 +124,8 @@ def memory_bytes(appliance: Appliance) -> int:
 
 
 def run(seconds: float = 15.0) -> list[Result]:
-    """Measure every case, print the table and return it."""
-    titles = ("age p50", "p99", "worst ms", "fps", "CPU %", "MiB")
-    print(f"{'effects':12}{'viewers':>8}" + "".join(f"{t:>10}" for t in titles))  # noqa: T201 -- its purpose
-    results = []
-    for case in CASES:
-        result = measure(*case, seconds)
-        effects, viewers, *numbers, _ = result
-        columns = "".join(f"{number:10.1f}" for number in numbers)
-        print(f"{effects:12}{viewers:8}{columns}", flush=True)  # noqa: T201 -- likewise
-        results.append(result)
-    return results
+    """Measure every case."""
+    return [measure(*case, seconds) for case in CASES]
 
 
 def test_the_age_of_a_picture_at_its_viewer_can_be_measured() -> None:
@@ -144,7 +135,3 @@ def test_the_age_of_a_picture_at_its_viewer_can_be_measured() -> None:
     assert result.fps > 0
     assert result.cpu_percent > 0
     assert result.memory_mib > 0
-
-
-if __name__ == "__main__":
-    run()

@@ -58,25 +58,12 @@ def run(rounds: int = 1000) -> list[Row]:
     ]
 
 
-def format_table(rows: list[Row]) -> str:
-    """Return ``rows`` for people."""
-    lines = [f"{'720p I420, one hop':24} {'p50 us':>9} {'p99 us':>9}"]
-    lines += [f"{row.what:24} {row.p50_us:9.1f} {row.p99_us:9.1f}" for row in rows]
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Print the table."""
-    print(format_table(run()))  # noqa: T201  # it is what this program is for
-
-
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_the_hand_off_can_be_measured() -> None:
     rows = run(rounds=5)
 
     assert [row.what for row in rows][:3] == ["hand-off code", "memcpy", "ring"]
     assert all(0 < row.p50_us <= row.p99_us for row in rows)
-    assert "memcpy" in format_table(rows)
 
 
 def _row(what: str, times_ns: list[int]) -> Row:
@@ -205,7 +192,3 @@ def _answered(send: Callable[[], None], answers: int, rounds: int) -> list[int]:
         send()
         times_ns.append(int.from_bytes(os.read(answers, 8), "little") - start_ns)
     return times_ns
-
-
-if __name__ == "__main__":
-    main()

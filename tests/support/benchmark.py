@@ -2,7 +2,8 @@
 
 ``tools/bench [NAME...]`` calls this. A benchmark is a module of ``tests/benchmarks``
 whose docstring says its question, setup, formula and what it leaves out, and whose
-``run()`` prints a table and returns its rows.
+``run()`` returns its rows: named tuples of one kind. The table shows their fields, but
+for lists of single samples, which are in the JSON alone.
 """
 
 from __future__ import annotations
@@ -44,8 +45,30 @@ def main() -> int:
         machine = describe_machine()
         rows = module.run()
         path = write_results(name, question, machine, rows)
-        sys.stdout.write(f"\n{_in_words(machine)}\n{path.relative_to(ROOT)}\n")
+        sys.stdout.write(f"{format_table(rows)}\n\n{_in_words(machine)}\n")
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
     return 0
+
+
+def format_table(rows: Sequence[Any]) -> str:
+    """Return ``rows`` for people: a column a field, numbers to the right."""
+    titles = [
+        name for name in rows[0]._fields if not isinstance(getattr(rows[0], name), list)
+    ]
+    lines = [titles, *([_cell(getattr(row, name)) for name in titles] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    is_text = [isinstance(getattr(rows[0], name), str) for name in titles]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(line, widths, is_text, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: float | str) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def write_results(
