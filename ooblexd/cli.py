@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import enum
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -114,6 +115,7 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
         return ExitCode.USAGE
+    _raise_descriptor_limit()
     try:
         listener = open_listener(plan.host, plan.port)
         configure_logging("supervisor", plan.log_level)
@@ -124,6 +126,12 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
         sys.stderr.write(f"ooblexd: {error}\n")
         return ExitCode.CANNOT_START
     return ExitCode.DONE
+
+
+def _raise_descriptor_limit() -> None:
+    """Take what the system allows: each stream needs some twenty descriptors."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _greet(plan: DaemonPlan, port: int) -> None:

@@ -8,6 +8,9 @@ from ooblexd.config.values import own_words
 from ooblexd.errors import ConfigError
 from ooblexd.sources.url import scheme_of
 
+MAX_SOURCE_LETTERS = 2000
+"""A plan travels in one message to each worker; longer ones are some mistake."""
+
 
 def check_source(url: str) -> str:
     """Return ``url`` if this version can open such a source.
@@ -19,6 +22,8 @@ def check_source(url: str) -> str:
         scheme_of(url)
     except ConfigError as exc:
         raise own_words(exc.problems[0]) from exc
+    if len(url) > MAX_SOURCE_LETTERS:
+        raise own_words(f"a source has at most {MAX_SOURCE_LETTERS} letters")
     if not _has_good_port(url):
         raise own_words("a source's port must be 1 to 65535")
     return url

@@ -150,6 +150,7 @@ class Stream:
 
         Raises:
             SharedMemoryFullError: There is no room; nothing is left behind.
+            OSError: There are no more descriptors; likewise.
         """
         ways = (
             (RingKind.RAW, self.ingest, self.inference),
@@ -159,7 +160,7 @@ class Stream:
         try:
             for kind, writer, reader in ways:
                 self.rings[kind] = _open_ring(kind, writer, (reader,))
-        except MemoryError:
+        except (MemoryError, OSError):
             self.close_rings()
             raise
 

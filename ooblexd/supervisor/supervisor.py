@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ooblexd import commands
 from ooblexd.board import Board
-from ooblexd.clock import NS_PER_MS, monotonic_ns
+from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     Applied,
     ApplyPlan,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 ALIVE_S = 3.0  # past that, control calls the supervisor overdue
 _TICK_S = 0.5
+_MEMORY_AGAIN_NS = 10 * NS_PER_S
 # The layout of all streams, their plans in it, is one datagram of less than 208 KiB.
 _MOST_PLAN_BYTES = 4096
 # Flow order: sources first, then what drains them, then who watches.
@@ -76,6 +77,7 @@ class Supervisor:
         self._streams: dict[str, Stream] = {}
         self._leaving: dict[str, int] = {}  # stream -> the request that removes it
         self._stopping: list[str] | None = None
+        self._memory_due_ns = 0  # 0: every stream has its memory
         self._signals = _SignalPipe()
 
     def run(self) -> None:
@@ -85,7 +87,7 @@ class Supervisor:
         for plan in self.plan.streams:
             try:
                 self._add_stream(plan)
-            except SharedMemoryFullError as error:
+            except (SharedMemoryFullError, OSError) as error:
                 logger.error("[stream %s] %s", plan.name, error)
                 self._keep_without_memory(plan, str(error))
         while self._stopping is None or list(self._workers):
@@ -99,14 +101,34 @@ class Supervisor:
         page = self.board.page(stream.pages.ingest)
         StageCounters(page).report(SourceState.DOWN, reason)
         self._streams[plan.name] = stream
+        self._memory_due_ns = monotonic_ns() + _MEMORY_AGAIN_NS
         self._tell_layout()
+
+    def _try_memory_again(self, now_ns: int) -> None:
+        """Start the streams for which there was no room, if there is some now."""
+        if not self._memory_due_ns or now_ns < self._memory_due_ns:
+            return
+        self._memory_due_ns = 0
+        for stream in list(self._streams.values()):
+            if not stream.plan.enabled or stream.rings or stream.name in self._leaving:
+                continue
+            try:
+                stream.open_rings()
+            except (SharedMemoryFullError, OSError):
+                self._memory_due_ns = now_ns + _MEMORY_AGAIN_NS
+                continue
+            logger.info("[stream %s] there is memory now", stream.name)
+            self._start_workers(stream)
+            self._tell_layout()
 
     def _turn(self) -> None:
         self._wait()
         now_ns = monotonic_ns()
         self._heartbeat.beat(ALIVE_S)
         self._workers.check_deadlines(now_ns)
-        if self._stopping is not None:
+        if self._stopping is None:
+            self._try_memory_again(now_ns)
+        else:
             self._stop_next_kind()
 
     def _wait(self) -> None:
@@ -235,6 +257,8 @@ class Supervisor:
         except SharedMemoryFullError as full:
             error = str(full)
             needed_bytes, free_bytes = full.needed_bytes, full.free_bytes
+        except OSError as lack:  # descriptors, most likely
+            error = f"the system gives no more: {lack.strerror}"
         self._tell_control(Applied(wish.request, error, needed_bytes, free_bytes))
 
     def _add_stream(self, plan: StreamPlan) -> None:
@@ -242,7 +266,7 @@ class Supervisor:
         if plan.enabled:
             try:
                 stream.open_rings()
-            except SharedMemoryFullError:
+            except (SharedMemoryFullError, OSError):
                 stream.close()
                 raise
         self._streams[plan.name] = stream

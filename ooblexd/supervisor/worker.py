@@ -73,6 +73,9 @@ class Worker:
             run: The worker's main function, called in the child with its end of the
                 command socket and the parent's pid; returns the exit code.
             forget: Called in the child first: drops what is the supervisor's alone.
+
+        Raises:
+            OSError: There are no more processes or descriptors.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
@@ -80,7 +83,13 @@ class Worker:
         # the supervisor's pipe, which they share: to stop a worker that was only just
         # forked would stop the daemon.
         former = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
             ours.close()
             _live(run, forget, theirs, parent)

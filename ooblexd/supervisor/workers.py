@@ -27,6 +27,7 @@ __all__ = ["WorkerDuties", "Workers"]
 
 KILL_WAIT_S = 2.0
 STOP_WAIT_S = 1.0
+_NEVER_LIVED = 1
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +165,12 @@ class Workers:
 
     def _fork(self, worker: Worker) -> None:
         worker.page.words[WorkerWord.ALIVE_UNTIL_NS] = _in(FIRST_S)
-        self._duties.run_in_child(worker)
+        try:
+            self._duties.run_in_child(worker)
+        except OSError as error:  # no process, no descriptor: there may be one later
+            logger.error("%s cannot be started: %s", worker.name, error.strerror)
+            self.step(worker, Event.EXITED, _NEVER_LIVED)
+            return
         worker.page.words[WorkerWord.PID] = worker.pid
         self._duties.brief(worker)
 

@@ -397,6 +397,23 @@ def test_a_stream_without_memory_is_refused_with_numbers(tmp_path: Path) -> None
         assert daemon.stop() == 0
 
 
+@needs_root
+def test_a_stream_of_the_file_without_memory_starts_once_there_is_some(
+    tmp_path: Path,
+) -> None:
+    mount = 'mount -t tmpfs -o size=18m tmpfs /dev/shm && exec "$@"'
+    prefix = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace may be made here")
+    with Daemon(tmp_path, PLAIN, BLURRED, prefix=prefix) as daemon:
+        daemon.wait_live("plain")
+        assert "MiB needed" in daemon.stage("demo", "ingest")["text"]
+
+        daemon.remove("plain")
+
+        daemon.wait_live("demo")
+
+
 # Dying too often, and ending.
 
 

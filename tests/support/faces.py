@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ooblexd.effects.boxes import Box
 
 _EVERY = 6  # frames of the clip that are looked at
-_SURE = 0.5
+_SURE = 0.3  # a finder's scores are weighted: that of a large face ends at 0.54
 _SURVIVING = 0.35
 
 
