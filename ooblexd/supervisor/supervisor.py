@@ -10,7 +10,6 @@ import logging
 import os
 import select
 import signal
-import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,11 +32,13 @@ from ooblexd.counters import SourceState, StageCounters
 from ooblexd.errors import SharedMemoryFullError
 from ooblexd.heartbeat import Heartbeat, WorkerState
 from ooblexd.plan import DaemonPlan, StreamPlan, parse_stream_plan
+from ooblexd.supervisor.signals import SignalPipe
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.streams import CONTROL, Stream
 from ooblexd.supervisor.workers import Workers
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from ooblexd.supervisor.worker import Worker
@@ -78,7 +79,7 @@ class Supervisor:
         self._leaving: dict[str, int] = {}  # stream -> the request that removes it
         self._stopping: list[str] | None = None
         self._memory_due_ns = 0  # 0: every stream has its memory
-        self._signals = _SignalPipe()
+        self._signals = SignalPipe()
 
     def run(self) -> None:
         """Start everything, keep it alive, and return after a clean stop."""
@@ -409,23 +410,3 @@ class Supervisor:
         """Nobody wants the worker any more, and it has ended."""
         del worker
         self._finish_leaving()
-
-
-class _SignalPipe:
-    """Signals as bytes on a descriptor: handlers do nothing but that."""
-
-    def __init__(self) -> None:
-        self._reading, self._writing = socket.socketpair()
-        self._reading.setblocking(False)
-        self._writing.setblocking(False)
-        self.fd = self._reading.fileno()
-        signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
-
-    def read(self) -> bytes:
-        """Return the numbers of the signals that came."""
-        try:
-            return self._reading.recv(4096)
-        except BlockingIOError:
-            return b""
