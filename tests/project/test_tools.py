@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -34,6 +35,13 @@ def test_a_command_says_what_it_does(command: str) -> None:
     assert shebang == "#!/usr/bin/env bash"
     assert comment.startswith("# ")
     assert comment.endswith((".", ":"))
+
+
+def test_no_shell_script_has_a_mistake_that_shellcheck_knows() -> None:
+    if shutil.which("shellcheck") is None:
+        pytest.skip("apt install shellcheck")
+
+    subprocess.run(["shellcheck", "-x", "-P", "tools", *COMMANDS], cwd=ROOT, check=True)
 
 
 def test_ci_checks_and_tests() -> None:
