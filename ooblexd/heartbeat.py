@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ooblexd.board import Page
 
 LOOP_S = 1.0
+STARVED_S = 2.0  # how much later a worker may come that waits for a processor
 FIRST_S = 20.0  # from the fork to the first word: imports on a slow SD card
 
 
@@ -67,6 +68,16 @@ class Heartbeat:
         self.beat()
 
 
-def is_overdue(alive_until_ns: int, now_ns: int) -> bool:
-    """Say whether a worker has outlived its word."""
-    return now_ns > alive_until_ns
+def is_overdue(
+    alive_until_ns: int, now_ns: int, *, wants_processor: bool = False
+) -> bool:
+    """Say whether a worker has outlived its word.
+
+    Args:
+        alive_until_ns: Its word.
+        now_ns: Monotonic time.
+        wants_processor: It would run if it could. On a machine with too much to do that
+            is no hang, and to replace the worker would cost what is lacking.
+    """
+    grace_ns = int(STARVED_S * NS_PER_S) if wants_processor else 0
+    return now_ns > alive_until_ns + grace_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ooblexd.board import Board, Page
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.heartbeat import LOOP_S, Heartbeat, WorkerWord, is_overdue
+from ooblexd.heartbeat import LOOP_S, STARVED_S, Heartbeat, WorkerWord, is_overdue
 
 
 def a_page() -> Page:
@@ -38,3 +38,10 @@ def test_a_foreign_call_gets_its_own_deadline_and_gives_it_back() -> None:
 def test_a_worker_is_overdue_only_past_its_word() -> None:
     assert not is_overdue(alive_until_ns=100, now_ns=100)
     assert is_overdue(alive_until_ns=100, now_ns=101)
+
+
+def test_a_worker_that_waits_for_a_processor_has_more_time() -> None:
+    late_ns = int(STARVED_S * NS_PER_S)
+
+    assert not is_overdue(100, 100 + late_ns, wants_processor=True)
+    assert is_overdue(100, 101 + late_ns, wants_processor=True)

@@ -133,6 +133,14 @@ class Worker:
             else:
                 os.kill(self.pid, number)
 
+    def wants_processor(self) -> bool:
+        """Say whether one of its threads runs, or would if it were its turn."""
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):  # that thread has ended meanwhile
+                if stat.read_text().rpartition(")")[2].split()[0] == "R":
+                    return True
+        return False
+
     def reap(self) -> int | None:
         """Return the exit status if the process has ended, and let go of it."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)

@@ -27,6 +27,7 @@ __all__ = ["WorkerDuties", "Workers"]
 
 KILL_WAIT_S = 2.0
 STOP_WAIT_S = 1.0
+_LOOK_AGAIN_S = 0.05  # at a worker that waits for a processor
 _NEVER_LIVED = 1
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Workers:
         for worker in self:
             match worker.state:
                 case WorkerState.STARTING | WorkerState.UP:
-                    if is_overdue(worker.page.words[WorkerWord.ALIVE_UNTIL_NS], now_ns):
+                    if _is_hung(worker, now_ns):
                         logger.warning(
                             "%s does not come round: killing it", worker.name
                         )
@@ -117,8 +118,9 @@ class Workers:
 
     def next_deadline_ns(self) -> int:
         """Return when `check_deadlines` has something to do, at the earliest."""
+        soon_ns = _in(_LOOK_AGAIN_S)
         deadlines = [
-            worker.page.words[WorkerWord.ALIVE_UNTIL_NS]
+            max(worker.page.words[WorkerWord.ALIVE_UNTIL_NS], soon_ns)
             if worker.state in (WorkerState.STARTING, WorkerState.UP)
             else worker.deadline_ns
             for worker in self
@@ -186,6 +188,13 @@ class Workers:
                 restart.delay_s,
             )
             self.step(worker, Event.EXHAUSTED)
+
+
+def _is_hung(worker: Worker, now_ns: int) -> bool:
+    word_ns = worker.page.words[WorkerWord.ALIVE_UNTIL_NS]
+    if not is_overdue(word_ns, now_ns):
+        return False  # the usual case asks the kernel nothing
+    return is_overdue(word_ns, now_ns, wants_processor=worker.wants_processor())
 
 
 def _in(seconds: float) -> int:

@@ -303,3 +303,19 @@ def test_workers_end_with_their_supervisor() -> None:
         supervisor.kill()
 
         eventually(lambda: all(is_zombie(worker) for worker in workers), within_s=1.0)
+
+
+def test_a_worker_that_spins_wants_a_processor_and_a_stopped_one_does_not(
+    worker: Worker,
+) -> None:
+    def spin(end: socket.socket, parent: int) -> int:
+        del end, parent
+        while True:
+            pass
+
+    worker.fork(spin, nothing)
+    eventually(worker.wants_processor)
+
+    worker.signal(signal.SIGSTOP)
+
+    eventually(lambda: not worker.wants_processor())
