@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
 from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
@@ -19,7 +19,7 @@ from ooblexd.plan import DaemonPlan, format_plan, parse_daemon_plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-T = TypeVar("T")
+_PARSED_WITHIN_S = 20
 
 
 class ExitCode(enum.IntEnum):
@@ -109,8 +109,11 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
     from ooblexd.supervisor.listener import open_listener  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.supervisor import Supervisor  # noqa: PLC0415 # likewise
 
+    def reread() -> DaemonPlan:
+        return in_throwaway_child(lambda: _plan_as_json(chosen.config))
+
     try:
-        plan = in_throwaway_child(lambda: _plan_as_json(chosen.config))
+        plan = reread()
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -119,7 +122,7 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
     try:
         listener = open_listener(plan.host, plan.port)
         configure_logging("supervisor", plan.log_level)
-        supervisor = Supervisor(plan, listener, run_worker)
+        supervisor = Supervisor(plan, listener, run_worker, reread)
         _greet(plan, listener.getsockname()[1])
         supervisor.run()
     except (CannotStartError, SharedMemoryFullError) as error:
@@ -175,7 +178,10 @@ def in_throwaway_child(parse: Callable[[], str]) -> DaemonPlan:
 
 def _answer(parse: Callable[[], str], fd: int) -> None:
     code = 1
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)  # the supervisor's pipe, at a reload
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.alarm(_PARSED_WITHIN_S)  # a file on a dead network drive, say
     try:
         try:
             text, code = parse(), ExitCode.DONE

@@ -29,9 +29,10 @@ from ooblexd.commands import (
     WorkerLayout,
 )
 from ooblexd.counters import SourceState, StageCounters
-from ooblexd.errors import SharedMemoryFullError
+from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
 from ooblexd.heartbeat import Heartbeat, WorkerState
 from ooblexd.plan import DaemonPlan, StreamPlan, parse_stream_plan
+from ooblexd.supervisor.reload import RELOAD, wishes_of
 from ooblexd.supervisor.signals import SignalPipe
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.streams import CONTROL, Stream
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     RunWorker = Callable[["Supervisor", Worker, socket.socket, int], int]
 
+REREAD_S = 30.0  # the configuration is read by a child, on a slow SD card
 ALIVE_S = 3.0  # past that, control calls the supervisor overdue
 _TICK_S = 0.5
 _MEMORY_AGAIN_NS = 10 * NS_PER_S
@@ -63,16 +65,22 @@ class Supervisor:
         plan: What to begin with.
         listener: The listening socket, for control alone.
         run_worker: What a forked child does; returns its exit code.
+        reread: Returns what the configuration file says now.
     """
 
     def __init__(
-        self, plan: DaemonPlan, listener: socket.socket, run_worker: RunWorker
+        self,
+        plan: DaemonPlan,
+        listener: socket.socket,
+        run_worker: RunWorker,
+        reread: Callable[[], DaemonPlan],
     ) -> None:
         self.plan = plan
         self.listener = listener
         self.board = Board()
         self.page = self.board.allocate()
         self._run_worker = run_worker
+        self._reread = reread
         self._heartbeat = Heartbeat(self.board.page(self.page))
         self._workers = Workers(self.board, self)
         self._streams: dict[str, Stream] = {}
@@ -151,6 +159,8 @@ class Supervisor:
 
     def _on_signal(self) -> None:
         for number in self._signals.read():
+            if number == signal.SIGHUP and self._stopping is None:
+                self._reload()
             if number not in (signal.SIGTERM, signal.SIGINT):
                 continue
             if self._stopping is None:
@@ -158,6 +168,25 @@ class Supervisor:
                 self._stopping = list(_STOP_ORDER)
             else:
                 self._workers.kill_all()
+
+    def _reload(self) -> None:
+        """Do what the file says now; an error in it leaves everything as it runs."""
+        self._heartbeat.beat(REREAD_S)
+        try:
+            wanted = self._reread()
+        except (ConfigError, CannotStartError) as error:
+            for problem in str(error).splitlines():
+                logger.error("reload: %s", problem)
+            logger.error("reload: the former configuration runs on")
+            return
+        streams = tuple(stream.plan for stream in self._streams.values())
+        wishes, later = wishes_of(self.plan, streams, wanted)
+        for wish in wishes:
+            self._apply(wish)
+        changed = ", ".join(wish.stream for wish in wishes) or "none"
+        logger.info("reloaded; streams that changed: %s", changed)
+        if later:
+            logger.warning("reload: after a restart only: %s", ", ".join(later))
 
     def _stop_next_kind(self) -> None:
         assert self._stopping is not None
@@ -260,6 +289,8 @@ class Supervisor:
             needed_bytes, free_bytes = full.needed_bytes, full.free_bytes
         except OSError as lack:  # descriptors, most likely
             error = f"the system gives no more: {lack.strerror}"
+        if wish.request == RELOAD and error:
+            logger.error("[stream %s] reload: %s", wish.stream, error)
         self._tell_control(Applied(wish.request, error, needed_bytes, free_bytes))
 
     def _add_stream(self, plan: StreamPlan) -> None:

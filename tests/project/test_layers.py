@@ -44,6 +44,8 @@ LAYERS: dict[str, set[str]] = {
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
     "supervisor": {"errors", "clock", "frame", "plan", "redaction", "ring", *_BOARD},
+    # The difference between two plans, which loads nothing else.
+    "supervisor.reload": {"commands", "plan", "config.diff"},
     "control": {
         *_WORDS,
         *_BOARD,

@@ -209,7 +209,7 @@ def main() -> None:
     plan = parse_daemon_plan(sys.argv[2])
     configure_logging("supervisor", "info")
     listener = open_listener(plan.host, plan.port)
-    Supervisor(plan, listener, partial(_run, test)).run()
+    Supervisor(plan, listener, partial(_run, test), lambda: plan).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""SIGHUP: only what differs is touched, and an error keeps the old one running."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.appliance import DEMO_TOML, Appliance
+from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def names(daemon: Appliance) -> list[str]:
+    items = daemon.request("GET", "/api/v1/streams").json()["items"]
+    return [item["name"] for item in items]
+
+
+def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
+    with Appliance(tmp_path, DEMO_TOML) as daemon:
+        with MjpegViewer(daemon.port, "demo") as viewer:
+            eventually(lambda: viewer.last() == "live", 10)
+            ingest = daemon.pid_of("ingest:demo")
+
+            daemon.config.write_text(DEMO_TOML + '\n[streams.yard]\nsource = "demo:"\n')
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually(lambda: names(daemon) == ["demo", "yard"], 10)
+            daemon.config.write_text(DEMO_TOML + "\n[streams.yard]\nfsp = 3\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually(lambda: "the former configuration runs on" in daemon.log(), 10)
+            assert "streams.yard.fsp" in daemon.log()
+            assert names(daemon) == ["demo", "yard"]
+            daemon.config.write_text(DEMO_TOML)
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually(lambda: names(daemon) == ["demo"], 10)
+
+            assert not viewer.has_ended.is_set()
+        assert set(viewer.pictures()) <= {"live", "held", "covered"}
+        assert daemon.pid_of("ingest:demo") == ingest
+        assert daemon.stop() == 0
