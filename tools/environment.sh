@@ -42,11 +42,12 @@ prepare() {
     check_atomics
 }
 
-# What an installation depends on; a repository that moved needs a new one as well.
+# What an installation depends on: a repository that moved needs a new one, and a
+# compiler that came builds the extension.
 fingerprint() {
     {
         "$venv/bin/python" -c 'import sys; print(sys.version)' &&
-            printf '%s\n' "$root" &&
+            printf '%s\n' "$root" "$(command -v cc)" &&
             cat "$root/pyproject.toml" "$root/ooblexd/ring/_atomics.c"
     } 2>/dev/null | sha256sum
 }
@@ -142,6 +143,20 @@ install_apt() {
     local log=/dev/null
     [[ -d ${venv:-} ]] && log=$venv/apt.log
     apt-get install -qq -y --no-install-recommends "${known[@]}" >"$log" 2>&1 </dev/null
+}
+
+# take_from_apt PACKAGE PROGRAM: put one program of a package into the environment.
+take_from_apt() {
+    [[ -n $(command -v "$2") || -x $venv/bin/$2 ]] && return
+    [[ $(id -u) == 0 && -n $(command -v apt-get) ]] || return 1
+    say "taking $2 from the apt package $1"
+    (
+        cd -- "$venv"
+        trap 'rm -f -- "$1"_*.deb' EXIT
+        apt-get download -qq "$1" >/dev/null 2>&1
+        dpkg-deb --fsys-tarfile "$1"_*.deb |
+            tar -x --strip-components=3 -C bin "./usr/bin/$2"
+    )
 }
 
 is_installed() {
