@@ -83,11 +83,14 @@ def test_arm_gets_acquire_release_and_full_fence_instructions(tmp_path: Path) ->
     include.mkdir()
     # Python's own pyconfig.h is that of this machine; both are 64-bit Linux.
     (include / "python").symlink_to(sysconfig.get_paths()["include"])
+    # Debian keeps it in a folder by the name of the architecture.
+    multiarch = Path("/usr/include", sysconfig.get_config_var("MULTIARCH") or "none")
+    (include / "aarch64-linux-gnu").symlink_to(multiarch)
     assembly = tmp_path / "atomics.s"
 
     command = [CROSS_COMPILER, "-O2", "-S", "-DPy_LIMITED_API=0x030A0000"]
-    headers = f"-I{include / 'python'}"
-    subprocess.run([*command, headers, SOURCE, "-o", assembly], check=True)
+    headers = [f"-I{include / 'python'}", f"-I{include}"]
+    subprocess.run([*command, *headers, SOURCE, "-o", assembly], check=True)
 
     text = assembly.read_text()
     assert "ldar\t" in text
