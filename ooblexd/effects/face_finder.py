@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from ooblexd.engines import Engines
     from ooblexd.pixels import Planes
 
-_RIM = 0.04  # share of a square beyond the picture, see `blazeface.look`
+# Share of a square beyond the picture, where `blazeface.look` mirrors it. Of 96 faces
+# of 80 to 320 px, 35 to 80 % of them inside, 0.04 found 79, 0.08 87 and 0.12 90; of 60
+# whole ones of 36 to 72 px 56, 55 and 54. From 0.10 on a torso is taken for a face.
+_RIM = 0.08
 _LEAST_SHARED = 0.1  # of neighbours, so that one of them sees a small face whole
 _MOST_SQUARES = 4  # of one row; a picture wider than these see at once is seen coarser
 _SMALLER = 0.65
