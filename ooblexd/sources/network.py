@@ -263,6 +263,8 @@ def _with_quoted_login(url: str) -> str:
 def _ffmpeg_messages() -> Iterator[list[LogLine]]:
     """Collect what FFmpeg would print; outside of this block it says nothing."""
     av.logging.set_level(av.logging.WARNING)  # a server's status is one
+    # Else what was said at the attempt before, in the same words, is not said again.
+    av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as messages:
             yield messages
