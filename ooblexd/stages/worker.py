@@ -102,6 +102,8 @@ def _harden(name: str) -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES] + b"\0", 0, 0, 0)
+    # ONNX Runtime keeps a device id in the home directory, for its telemetry.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # One worker, one core: the pools of numpy's BLAS and OpenCV would only compete.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
