@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ooblexd",
         description="Live-video AI daemon: a camera in, blurred faces out.",
     )
+    parser.add_argument("--version", action="version", version=f"ooblexd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = _command(
         commands,
@@ -140,9 +141,10 @@ def _raise_descriptor_limit() -> None:
 def _greet(plan: DaemonPlan, port: int) -> None:
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     names = ", ".join(stream.name for stream in plan.streams) or "none yet"
+    is_new = "" if Path(plan.config_path).exists() else " (made by the first change)"
     sys.stderr.write(
         f"ooblexd {__version__}  streams: {names}\n"
-        f"configuration: {plan.config_path}\n"
+        f"configuration: {plan.config_path}{is_new}\n"
         f"open http://{host}:{port}/ in a browser; Ctrl-C stops\n"
     )
 
