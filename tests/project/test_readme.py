@@ -44,11 +44,13 @@ def test_each_benchmark_that_is_named_is_there() -> None:
 
 def test_each_command_of_the_daemon_is_there() -> None:
     named = {
-        text.split()[1] for text in QUOTED if re.match(r"ooblexd [a-z-]+( |$)", text)
+        found[1]
+        for text in QUOTED
+        if (found := re.match(r"\.venv/bin/ooblexd ([a-z-]+)( |$)", text))
     }
     parser = ast.dump(source_of("cli"))
 
-    assert {"run", "check-config"} <= named
+    assert "check-config" in named
     assert all(f"value='{name}'" in parser for name in named)
 
 
@@ -82,7 +84,7 @@ def test_each_configuration_is_good(text: str) -> None:
 
 
 def test_the_camera_that_curl_adds_is_good() -> None:
-    (curl,) = [text for text in blocks("bash") if "curl" in text]
+    (curl,) = [text for text in blocks("bash") if "-d '{" in text]
     body = json.loads(re.search(r"-d '(.*)'", curl, re.DOTALL)[1])  # type: ignore[index] # it is there, or the test fails
 
     name = body.pop("name")
