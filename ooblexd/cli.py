@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _PARSED_WITHIN_S = 20
+_STDERR = 2
 
 
 class ExitCode(enum.IntEnum):
@@ -32,9 +33,21 @@ class ExitCode(enum.IntEnum):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _open_standard_streams()
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], ExitCode] = chosen.command
     return command(chosen)
+
+
+def _open_standard_streams() -> None:
+    """Have 0, 1 and 2 be what they should, for whoever starts us without them."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 # a descriptor
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 # likewise
 
 
 def _parser() -> argparse.ArgumentParser:

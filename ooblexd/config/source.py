@@ -24,6 +24,8 @@ def check_source(url: str) -> str:
         raise own_words(exc.problems[0]) from exc
     if len(url) > MAX_SOURCE_LETTERS:
         raise own_words(f"a source has at most {MAX_SOURCE_LETTERS} letters")
+    if not url.isprintable() or '"' in url or "\\" in url:
+        raise own_words("a source has no quotes, backslashes or control characters")
     if not _has_good_port(url):
         raise own_words("a source's port must be 1 to 65535")
     return url

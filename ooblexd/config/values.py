@@ -20,7 +20,7 @@ MAX_STREAMS = 32
 MAX_INFERENCE_WORKERS = 16
 """Above it, workers only fight over the cores of any box we know."""
 
-MAX_EFFECTS = 16
+MAX_EFFECTS = 8
 """Effects of one chain."""
 
 STREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

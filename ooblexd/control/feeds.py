@@ -153,6 +153,11 @@ class Feed:
         self._is_armed = False
         self._is_damaged = False
 
+    @property
+    def has_ring(self) -> bool:
+        """Whether there is anything that pictures could come out of."""
+        return self._reader is not None
+
     def attach(self, message: AttachReader, segment: int, wake_fd: int) -> None:
         """Read a new segment from now on, after what the former one had shown.
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from ooblexd.control import guard
 from ooblexd.control.problems import problem
@@ -86,6 +87,8 @@ class Gate:
             return
         try:
             await self._app(scope, receive, send_out)
+        except ClientDisconnect:
+            return  # it left in the middle of its question
         except Exception:  # the HTTP server's error middleware: 500
             logger.exception("request %s failed, please report this", request_id)
             if started:

@@ -77,7 +77,10 @@ def is_same_origin(origin: str, host: str) -> bool:
 
     The scheme is not compared: behind a proxy that ends TLS the two differ.
     """
-    url = urlsplit(origin)
+    try:
+        url = urlsplit(origin)
+    except ValueError:
+        return False
     asked, ours = split_host(url.netloc), split_host(host)
     if url.scheme not in _DEFAULT_PORTS or asked is None or ours is None:
         return False

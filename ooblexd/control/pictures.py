@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ooblexd.control.streams import Streams
 
 SNAPSHOT_WITHIN_S = 2.0
+MIN_FPS = 0.01
 MAX_FPS = 240.0
 
 _BOUNDARY = b"--ooblexd-frame\r\n"
@@ -207,8 +208,12 @@ def find_feed(streams: Streams, request: Request) -> Feed:
     feed = streams.feed(name)
     if feed is None:
         raise ProblemError(404, f"there is no stream {name}")
-    if streams.judge(name).state == StreamState.STOPPED:
+    verdict = streams.judge(name)
+    if verdict.state == StreamState.STOPPED:
         raise ProblemError(503, f"{name} is switched off", reason="switched off")
+    if verdict.state == StreamState.DOWN and not feed.has_ring:
+        # Without memory there is nobody to make even a slate.
+        raise ProblemError(503, f"{name}: {verdict.reason}", reason=verdict.reason)
     return feed
 
 
@@ -226,8 +231,11 @@ def parse_fps(request: Request) -> float:
         fps = float(text)
     except ValueError:
         fps = 0.0
-    if not 0 < fps <= MAX_FPS:
-        error = {"key": "fps", "detail": f"{text!r}, above 0 and at most {MAX_FPS:g}"}
+    if not MIN_FPS <= fps <= MAX_FPS:
+        error = {
+            "key": "fps",
+            "detail": f"{text!r}, allowed {MIN_FPS:g} to {MAX_FPS:g}",
+        }
         raise ProblemError(422, f"fps: {error['detail']}", errors=[error])
     return fps
 

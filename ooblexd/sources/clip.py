@@ -116,6 +116,8 @@ def _open(path: str) -> InputContainer:
     try:
         # The prefix and the list keep a path from being read as another protocol's URL.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except UnicodeDecodeError as exc:  # PyAV decodes metadata, whatever is in it
+        raise SourceUnavailableError("the file is damaged") from exc
     except av.FFmpegError as exc:
         raise SourceUnavailableError("the file is not a video") from exc
     if not container.streams.video:

@@ -123,6 +123,7 @@ class StreamInference:
         self._planes = new_planes(2, 2)
         self._spare = new_planes(2, 2)
         self._name = ""
+        self._source = ""  # masked
         self._asked_bytes = 0
         self._ask_again_ns = 0
         self._is_refused = False
@@ -131,13 +132,24 @@ class StreamInference:
 
     def configure(self, message: ConfigureStream) -> None:
         """Take a plan; its chain is built in the next step of the loop."""
+        plan = parse_stream_plan(message.plan)
+        if self._source not in ("", plan.source):
+            self._forget_scene()
+        self._source = plan.source
         self._wish = message
         self._name = message.stream
-        self._max_age_ms = parse_stream_plan(message.plan).max_age_ms
+        self._max_age_ms = plan.max_age_ms
         self._build_after_ns = 0
         if self._counters is None:
             page = self._context.board.page(message.stage_page)
             self._counters = StageCounters(page)
+
+    def _forget_scene(self) -> None:
+        """Have the chain built anew: what it has tracked is of another source."""
+        self._drop_successor()
+        if self._chain is not None:
+            self._chain.close()
+            self._chain = None
 
     def attach_reader(self, message: AttachReader, fds: list[int]) -> None:
         """Read the raw frames here from here on."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 3.0
+MOST_PIXELS = 17_000_000  # 4096x4096, nearly; one larger starves all other streams
 _GRACE_S = 3.0  # what a library may need beyond the timeout it was given
 _RETIRED_S = 20.0
 _ASK_AGAIN_S = 10.0  # for memory that was not there
@@ -234,6 +235,12 @@ class Pump(threading.Thread):
         """Publish one picture, or count why not."""
         counters = self._counters
         counters.add(StageWord.FRAMES_IN)
+        if picture.width * picture.height > MOST_PIXELS:
+            size = f"{picture.width}x{picture.height}"
+            most = MOST_PIXELS // 1_000_000
+            raise SourceUnavailableError(
+                f"pictures of {size} are too large, at most {most} megapixels"
+            )
         if self._is_above_rate(picture.capture_ns):
             counters.drop(DropReason.RATE)
             return

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import logging
 import os
 import random
 import signal
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _MAX_PENDING = 1000
+
+logger = logging.getLogger(__name__)
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -119,6 +123,11 @@ class Worker:
             except ConnectionError:
                 self._drop_pending()
                 return True
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                # What the limits of a plan should make impossible costs a message.
+                logger.error("%s cannot be told all of it: %s", self.name, message.tag)
             self.pending.popleft()
             for fd in fds:
                 os.close(fd)
@@ -192,8 +201,9 @@ def _live(
         sys.excepthook(*sys.exc_info())  # nobody else would ever say why
         raise
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # nobody reads them any more
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

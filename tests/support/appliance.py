@@ -57,7 +57,11 @@ class Appliance:
         self.process: subprocess.Popen[str]
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
         return self
 
     def __exit__(
