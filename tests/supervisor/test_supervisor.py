@@ -101,7 +101,10 @@ def test_a_dead_output_leaves_a_gap_and_nothing_else(
 
 
 def test_who_serves_viewers_gets_all_rings_again(daemon: Daemon) -> None:
-    os.kill(daemon.workers()["control"].pid, signal.SIGKILL)
+    pid = daemon.workers()["control"].pid
+    os.kill(pid, signal.SIGKILL)
+    # A question that the dying viewer still took would never be answered.
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
     daemon.forget_pictures()
 
     eventually(lambda: daemon.workers()["control"].restarts == 1)

@@ -90,7 +90,9 @@ class Viewer:
             for watch in self._watches.values():
                 watch.look()
             readers = [w.reader.wake_fd for w in self._watches.values() if w.reader]
-            fds = [self._end.fileno(), self._test.fileno(), *readers]
+            # Questions wait until it is known what there is to be asked about.
+            questions = [self._test.fileno()] if self._layout else []
+            fds = [self._end.fileno(), *questions, *readers]
             ready = select.select(fds, [], [], _PAUSE_S)[0]
             if self._test.fileno() in ready:
                 line = self._lines.readline()
