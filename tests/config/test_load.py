@@ -109,6 +109,12 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
         ("[streams.a]\n", "1: streams.a.source: missing"),
         ("[streams.A]\nsource='demo:'\n", "1: streams.A: not a stream's name, "),
         ("[streams.'a\\nb']\nsource='demo:'\n", "1: streams.a\\nb: not a stream's"),
+        (
+            "[streams.a]\nsource = 'rtsp://h/\"'\n",
+            "2: streams.a.source: a source has no",
+        ),
+        ('[streams.a]\nsource = "rtsp://h/\\u0000"\n', "2: streams.a.source: a source"),
+        (f"[streams.a]\nsource='rtsp://h/{'x' * 2000}'\n", "2: streams.a.source: a s"),
         ("[streams.a]\nsource = 3\n", "2: streams.a.source: 3, must be text"),
         ("[http]\nport = true\n", "2: http.port: true, must be a number"),
         ("[http]\nport = 80.5\n", "2: http.port: 80.5, allowed 0 to 65535"),

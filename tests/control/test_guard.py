@@ -104,3 +104,7 @@ def test_any_other_request_id_is_replaced(given: str | None) -> None:
 )
 def test_only_json_is_json(content_type: str | None, expected: bool) -> None:  # noqa: FBT001 # pytest passes it by name
     assert guard.is_json(content_type) is expected
+
+
+def test_an_origin_that_is_no_url_is_foreign() -> None:
+    assert not guard.is_same_origin("http://[", "127.0.0.1:8800")

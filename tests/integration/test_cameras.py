@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.support.appliance import Appliance
 from tests.support.cameras import LOGIN, PASSWORD, make_clips, rtsp_camera
+from tests.support.http_camera import http_camera
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
@@ -131,3 +134,16 @@ def test_camera_that_is_unplugged_comes_back_by_itself(
             appliance.request("PATCH", "/api/v1/streams/plug", source)
             eventually(lambda: viewer.last() == "live", 20)
     remove(appliance, "plug")
+
+
+def test_camera_with_huge_pictures_is_refused_with_the_limit(
+    appliance: Appliance,
+) -> None:
+    done, jpeg = cv2.imencode(".jpg", np.zeros((4200, 4200, 3), np.uint8))
+    assert done
+    with http_camera({"stream": [jpeg.tobytes()]}, "") as camera:
+        add(appliance, "huge", camera.url("stream"))
+        eventually(lambda: appliance.stream("huge")["state"] == "down", 15)
+
+        assert "at most 17 megapixels" in str(appliance.stream("huge")["reason"])
+        remove(appliance, "huge")

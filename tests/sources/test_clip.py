@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import av
 import pytest
 
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.pixels import new_planes
 from ooblexd.sources import open_source
+from ooblexd.sources.demo import DEMO_CLIP
 from tests.support.cameras import encode_clip, require_ffmpeg
 
 if TYPE_CHECKING:
@@ -126,3 +128,17 @@ def reason_of(path: Path) -> str:
     with pytest.raises(SourceUnavailableError) as caught:
         open_source(f"file:{path}").read()
     return caught.value.reason
+
+
+def test_damaged_metadata_is_called_damage(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp4"
+    with av.open(str(DEMO_CLIP)) as clip, av.open(str(path), "w") as copy:
+        copy.metadata["title"] = "x" * 40
+        stream = copy.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(clip.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"x" * 40, b"\xff" * 40))
+
+    assert reason_of(path) == "the file is damaged"

@@ -319,3 +319,14 @@ def test_a_worker_that_spins_wants_a_processor_and_a_stopped_one_does_not(
     worker.signal(signal.SIGSTOP)
 
     eventually(lambda: not worker.wants_processor())
+
+
+def test_a_message_that_no_socket_carries_costs_only_itself(worker: Worker) -> None:
+    worker.fork(until_told, nothing)
+    assert worker.end is not None
+    assert wait_for(worker.end) is not None
+
+    worker.send(ForgetStream("x" * 1_000_000))
+    worker.send(ForgetStream("7"))
+
+    assert ended(worker) == 7
