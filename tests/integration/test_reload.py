@@ -41,6 +41,8 @@ def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
             eventually(lambda: names(daemon) == ["demo"], 10)
 
             assert not viewer.has_ended.is_set()
-        assert set(viewer.pictures()) <= {"live", "held", "covered"}
+        # On a busy machine a frame may come late, which is held; nothing more happens.
+        shown = viewer.pictures()
+        assert set(shown[shown.index("live") :]) <= {"live", "held"}
         assert daemon.pid_of("ingest:demo") == ingest
         assert daemon.stop() == 0
