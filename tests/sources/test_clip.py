@@ -142,7 +142,9 @@ def test_damaged_metadata_is_no_crash(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"x" * 40, b"\xff" * 40))
 
     # PyAV 19 reads over it, and those before do not.
+    reason = ""
     try:
         open_source(f"file:{path}").close()
     except SourceUnavailableError as error:
-        assert error.reason == "the file is damaged"
+        reason = error.reason
+    assert reason in ("", "the file is damaged")
