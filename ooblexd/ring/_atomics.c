@@ -27,6 +27,16 @@ word_at(PyObject *address)
     return (uint64_t *)(uintptr_t)value;
 }
 
+/* Py_RETURN_NONE takes no reference when compiled against Python 3.12 or newer, where
+   None is immortal; on 3.10 and 3.11, which this build serves too, that takes None down
+   by one a call until the process aborts. */
+static PyObject *
+none(void)
+{
+    Py_IncRef(Py_None);
+    return Py_None;
+}
+
 static int
 takes(Py_ssize_t found, Py_ssize_t wanted)
 {
@@ -60,7 +70,7 @@ store(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
     if (value == (unsigned long long)-1 && PyErr_Occurred())
         return NULL;
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *
@@ -88,7 +98,7 @@ fence(PyObject *module, PyObject *nothing)
     (void)module;
     (void)nothing;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyMethodDef methods[] = {

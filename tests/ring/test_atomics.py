@@ -3,6 +3,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,19 @@ def test_an_address_that_is_no_word_is_refused() -> None:
         atomics.store(0, 1)
     with pytest.raises(OverflowError):
         atomics.load(-8)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None is immortal since 3.12")
+def test_no_call_takes_a_reference_to_none_from_the_others() -> None:
+    atomics = compiled()
+    word = ctypes.c_uint64()
+    before = sys.getrefcount(None)
+
+    for _ in range(1000):
+        atomics.store(ctypes.addressof(word), 1)
+        atomics.fence()
+
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 def test_the_extension_is_preferred() -> None:
