@@ -159,6 +159,8 @@ class Supervisor:
 
     def _on_signal(self) -> None:
         for number in self._signals.read():
+            if number == signal.SIGCHLD:
+                self._workers.replace_stopped()
             if number == signal.SIGHUP and self._stopping is None:
                 self._reload()
             if number not in (signal.SIGTERM, signal.SIGINT):

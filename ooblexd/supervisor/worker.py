@@ -142,6 +142,14 @@ class Worker:
             else:
                 os.kill(self.pid, number)
 
+    def is_stopped(self) -> bool:
+        """Say whether a signal has stopped it; it has a process."""
+        how = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, how) is not None
+        except ChildProcessError:
+            return False  # it has ended, which its pidfd tells
+
     def wants_processor(self) -> bool:
         """Say whether one of its threads runs, or would if it were its turn."""
         for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
@@ -219,6 +227,8 @@ def _separate(end: socket.socket, parent: int) -> None:
     for number in _HANDLED:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Under `stty tostop` a log line would stop it, in the background as it is.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     random.seed()
     end.setblocking(False)

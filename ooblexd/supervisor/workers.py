@@ -116,6 +116,14 @@ class Workers:
                 case WorkerState.DOWN:
                     pass
 
+    def replace_stopped(self) -> None:
+        """Do not wait for the word of who is stopped by a signal: it is not kept."""
+        for worker in self:
+            is_running = worker.state in (WorkerState.STARTING, WorkerState.UP)
+            if is_running and worker.is_stopped():
+                logger.warning("%s is stopped by a signal: killing it", worker.name)
+                self.step(worker, Event.OVERDUE)
+
     def next_deadline_ns(self) -> int:
         """Return when `check_deadlines` has something to do, at the earliest."""
         soon_ns = _in(_LOOK_AGAIN_S)
