@@ -1,290 +1,319 @@
-"""What the supervisor owns for a stream: its rings, its pages, and who works for it.
+"""All streams: they come, change and go, and their workers are told.
 
-The supervisor maps only the control page of a ring, never its pixels. It keeps every
-descriptor, so that a replaced worker gets the same rings and the same places again, by
-the same messages as its predecessor.
+Each change touches only the stream it names. Workers are told by the messages of
+`stream`, a new life of one the same as its predecessor; what befalls a worker,
+`workers` reports here by `WorkerDuties`.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+import logging
 from typing import TYPE_CHECKING
 
+from ooblexd import commands
+from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import (
-    AttachReader,
-    AttachWriter,
-    ConfigureStream,
+    Applied,
+    ApplyPlan,
+    ForgetStream,
+    Layout,
+    LayoutChanged,
+    NeedSlots,
     RingKind,
-    StreamLayout,
+    SlotsRefused,
+    WorkerLayout,
 )
-from ooblexd.counters import StreamWord
-from ooblexd.frame import HEADER_BYTES, i420_bytes
-from ooblexd.plan import StreamPlan, format_plan, protects_more
-from ooblexd.redaction import mask_url
-from ooblexd.ring import RingControl, RingSpec, Segment, create_segment, map_control
+from ooblexd.counters import SourceState, StageCounters
+from ooblexd.errors import SharedMemoryFullError
+from ooblexd.plan import StreamPlan, parse_stream_plan
+from ooblexd.supervisor.reload import RELOAD
+from ooblexd.supervisor.stream import CONTROL, Stream
+from ooblexd.supervisor.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ooblexd.board import Board
-    from ooblexd.commands import Message
+    from ooblexd.supervisor.worker import Worker
 
-_MIB = 1024 * 1024
-# What a ring begins with; its writer asks for more when a frame does not fit.
-FIRST_SLOT_BYTES = {
-    RingKind.RAW: HEADER_BYTES + i420_bytes(1280, 720),
-    RingKind.PROCESSED: HEADER_BYTES + i420_bytes(1280, 720),
-    RingKind.ENCODED: _MIB,
-}
-CONTROL = "control"
+_MEMORY_AGAIN_NS = 10 * NS_PER_S
+# The layout of all streams, their plans in it, is one datagram of less than 208 KiB.
+_MOST_PLAN_BYTES = 4096
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class StreamRing:
-    """One ring of a stream, as the supervisor holds it.
+class Streams:
+    """The streams by name, and the workers that they need.
 
-    Attributes:
-        segment: The memory; its descriptor is handed on.
-        control: The mapped control page.
-        wake_fds: One eventfd a reader place; they outlive the segment.
-        writer: Name of the worker that writes.
-        readers: Names of the workers that read, by place.
-    """
-
-    segment: Segment
-    control: RingControl
-    wake_fds: tuple[int, ...]
-    writer: str
-    readers: tuple[str, ...]
-
-    def replace_segment(self, slot_bytes: int) -> None:
-        """Make new memory in which the sequence goes on.
-
-        Raises:
-            SharedMemoryFullError: There is no room; the old memory stays.
-        """
-        spec = RingSpec.newest_only(slot_bytes=slot_bytes, readers=len(self.readers))
-        segment = create_segment(spec, first_sequence=self.control.sequence)
-        self._close_segment()
-        self.segment, self.control = segment, map_control(segment)
-
-    def close(self) -> None:
-        """Let go of the memory; it ends with its last mapping."""
-        self._close_segment()
-        for fd in self.wake_fds:
-            os.close(fd)
-
-    def _close_segment(self) -> None:
-        self.control.close()
-        self.segment.close()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPages:
-    """Indices of a stream's pages on the board."""
-
-    stream: int
-    demand: int
-    ingest: int
-    inference: int
-    output: int
-
-    @classmethod
-    def allocate(cls, board: Board) -> StreamPages:
-        """Take five pages."""
-        return cls(*(board.allocate() for _ in range(5)))
-
-    def free(self, board: Board) -> None:
-        """Give them back; whoever wrote them has ended."""
-        for index in (
-            self.stream,
-            self.demand,
-            self.ingest,
-            self.inference,
-            self.output,
-        ):
-            board.free(index)
-
-
-class Stream:
-    """A stream as the supervisor knows it.
+    Args:
+        board: Of all pages.
+        page: Index of the supervisor's own.
+        inference_workers: Size of the pool.
+        fork: Forks a worker into its stage.
 
     Attributes:
-        plan: What it is to do.
-        inference: Name of the inference worker that it is assigned to.
-        rings: By kind; empty while the stream is not enabled.
-        pages: On the board.
-        demand_fd: An eventfd by which control wakes output.
-        is_removed: It goes for good as soon as its workers have ended.
+        workers: Of all streams, and control.
+        is_closing: The daemon stops: no stream changes any more.
     """
 
-    def __init__(self, plan: StreamPlan, inference: str, board: Board) -> None:
-        self.plan = plan
-        self.inference = inference
-        self.rings: dict[RingKind, StreamRing] = {}
-        self.pages = StreamPages.allocate(board)
-        self.demand_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.revision = 0
-        self.required_revision = 0
-        self.is_removed = False
+    def __init__(
+        self,
+        board: Board,
+        page: int,
+        inference_workers: int,
+        fork: Callable[[Worker], None],
+    ) -> None:
+        self.workers = Workers(board, self)
+        self.is_closing = False
         self._board = board
-        self._words = board.page(self.pages.stream).words
-        self._revise(plan, is_stricter=True)
+        self._page = page
+        self._inference = [f"inference:{n}" for n in range(inference_workers)]
+        self._fork = fork
+        self._by_name: dict[str, Stream] = {}
+        self._leaving: dict[str, int] = {}  # stream -> the request that removes it
+        self._memory_due_ns = 0  # 0: every stream has its memory
 
-    @property
-    def name(self) -> str:
-        """Of the stream."""
-        return self.plan.name
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(list(self._by_name.values()))
 
-    @property
-    def ingest(self) -> str:
-        """Name of the ingest worker."""
-        return f"ingest:{self.name}"
-
-    @property
-    def output(self) -> str:
-        """Name of the output worker."""
-        return f"output:{self.name}"
-
-    def open_rings(self) -> None:
-        """Make the memory of the stream.
-
-        Raises:
-            SharedMemoryFullError: There is no room; nothing is left behind.
-            OSError: There are no more descriptors; likewise.
-        """
-        ways = (
-            (RingKind.RAW, self.ingest, self.inference),
-            (RingKind.PROCESSED, self.inference, self.output),
-            (RingKind.ENCODED, self.output, CONTROL),
-        )
-        try:
-            for kind, writer, reader in ways:
-                self.rings[kind] = _open_ring(kind, writer, (reader,))
-        except (MemoryError, OSError):
-            self.close_rings()
-            raise
-
-    def close_rings(self) -> None:
-        """Let go of the memory of the stream."""
-        for ring in self.rings.values():
-            ring.close()
-        self.rings.clear()
+    def start(self, plans: tuple[StreamPlan, ...]) -> None:
+        """Begin with control and the streams of the configuration."""
+        self.workers.start(CONTROL)
+        for plan in plans:
+            try:
+                self._add(plan)
+            except (SharedMemoryFullError, OSError) as error:
+                logger.error("[stream %s] %s", plan.name, error)
+                self._keep_without_memory(plan, str(error))
 
     def close(self) -> None:
-        """Let go of everything; the stream's workers have ended."""
-        self.close_rings()
-        os.close(self.demand_fd)
-        self.pages.free(self._board)
+        """Let go of the memory of all; every worker has ended."""
+        for stream in self:
+            stream.close()
 
-    def change(self, plan: StreamPlan) -> None:
-        """Take a new plan; what it guards more holds before this returns."""
-        self._revise(plan, is_stricter=protects_more(self.plan.effects, plan.effects))
+    def _keep_without_memory(self, plan: StreamPlan, reason: str) -> None:
+        """Know a stream of the file that has no room, so that all see why."""
+        stream = Stream(plan, self._least_busy(), self._board)
+        page = self._board.page(stream.pages.ingest)
+        StageCounters(page).report(SourceState.DOWN, reason)
+        self._by_name[plan.name] = stream
+        self._memory_due_ns = monotonic_ns() + _MEMORY_AGAIN_NS
+        self._tell_layout()
 
-    def _revise(self, plan: StreamPlan, *, is_stricter: bool) -> None:
-        self.plan = plan
-        self.revision += 1
-        if is_stricter:
-            self.required_revision = self.revision
-        self._words[StreamWord.REVISION] = self.revision
-        self._words[StreamWord.REQUIRED_REVISION] = self.required_revision
+    def try_memory_again(self, now_ns: int) -> None:
+        """Start the streams for which there was no room, if there is some now."""
+        if not self._memory_due_ns or now_ns < self._memory_due_ns:
+            return
+        self._memory_due_ns = 0
+        for stream in self:
+            if not stream.plan.enabled or stream.rings or stream.name in self._leaving:
+                continue
+            try:
+                stream.open_rings()
+            except (SharedMemoryFullError, OSError):
+                self._memory_due_ns = now_ns + _MEMORY_AGAIN_NS
+                continue
+            logger.info("[stream %s] there is memory now", stream.name)
+            self._start_workers(stream)
+            self._tell_layout()
 
-    def messages_for(
-        self, worker: str, generation: int, ingest_worker_page: int
-    ) -> list[tuple[Message, tuple[int, ...]]]:
-        """Return what ``worker`` needs to know of the stream, with descriptors."""
-        configure = self.configure_for(worker, ingest_worker_page)
-        return [configure, *self.attachments_for(worker, generation)]
+    def grow(self, worker: Worker, need: NeedSlots) -> None:
+        """Give a ring larger slots, if ``worker`` is its writer and there is room."""
+        stream = self._by_name.get(need.stream)
+        ring = stream.rings.get(RingKind(need.kind)) if stream else None
+        if stream is None or ring is None or ring.writer != worker.name:
+            return  # removed meanwhile
+        try:
+            if need.slot_bytes > ring.segment.spec.slot_bytes:
+                ring.replace_segment(need.slot_bytes)
+        except SharedMemoryFullError as error:
+            logger.error("[stream %s] %s", need.stream, error)
+            worker.send(SlotsRefused(need.stream, need.kind, str(error)))
+            return
+        self._attach(stream, {ring.writer, *ring.readers}, RingKind(need.kind))
 
-    def configure_for(
-        self, worker: str, ingest_worker_page: int
-    ) -> tuple[Message, tuple[int, ...]]:
-        """Return the stream's plan as ``worker`` may know it.
+    def _attach(self, stream: Stream, names: set[str], kind: RingKind) -> None:
+        """Tell ``names`` of the ring of ``kind``, which has new memory."""
+        for name in names:
+            if name not in self.workers:
+                continue
+            worker = self.workers[name]
+            for message, fds in stream.attachments_for(name, worker.generation):
+                if getattr(message, "kind", None) == kind.value:
+                    worker.send(message, fds)
 
-        Only ingest is told the credentials of the source, and control by the layout,
-        since it writes the configuration file.
-        """
-        page = {
-            self.ingest: self.pages.ingest,
-            self.inference: self.pages.inference,
-            self.output: self.pages.output,
-        }.get(worker, self.pages.demand)
-        plan = self.plan
-        if worker != self.ingest:
-            plan = replace(plan, source=mask_url(plan.source))
-        message = ConfigureStream(
-            stream=self.name,
-            plan=format_plan(plan),
-            revision=self.revision,
-            required_revision=self.required_revision,
-            stage_page=page,
-            stream_page=self.pages.stream,
-            demand_page=self.pages.demand,
-            ingest_page=self.pages.ingest,
-            ingest_worker_page=ingest_worker_page,
+    def apply(self, wish: ApplyPlan) -> None:
+        """Do what control asks for, and answer when it is so."""
+        known = self._by_name.get(wish.stream)
+        needed_bytes = free_bytes = 0
+        error = ""
+        try:
+            if wish.stream in self._leaving or self.is_closing:
+                error = f"stream {wish.stream} is being stopped; try again"
+            elif len(wish.plan) > _MOST_PLAN_BYTES:
+                error = f"a plan of {len(wish.plan)} bytes, at most {_MOST_PLAN_BYTES}"
+            elif known is None and not wish.plan:
+                error = f"there is no stream {wish.stream}"
+            elif known is None:
+                self._add(parse_stream_plan(wish.plan))
+            elif not wish.plan:
+                known.is_removed = True
+                self._retire(known, wish.request)
+                return
+            else:
+                plan = parse_stream_plan(wish.plan)
+                self._change(known, plan)
+                if not plan.enabled and known.rings:
+                    self._retire(known, wish.request)
+                    return
+        except SharedMemoryFullError as full:
+            error = str(full)
+            needed_bytes, free_bytes = full.needed_bytes, full.free_bytes
+        except OSError as lack:  # descriptors, most likely
+            error = f"the system gives no more: {lack.strerror}"
+        if wish.request == RELOAD and error:
+            logger.error("[stream %s] reload: %s", wish.stream, error)
+        self._tell_control(Applied(wish.request, error, needed_bytes, free_bytes))
+
+    def _add(self, plan: StreamPlan) -> None:
+        stream = Stream(plan, self._least_busy(), self._board)
+        if plan.enabled:
+            try:
+                stream.open_rings()
+            except (SharedMemoryFullError, OSError):
+                stream.close()
+                raise
+        self._by_name[plan.name] = stream
+        self._start_workers(stream)
+        self._tell_layout()
+
+    def _start_workers(self, stream: Stream) -> None:
+        if not stream.plan.enabled:
+            return
+        self._brief_of(stream, CONTROL)
+        # Ingest first: the others are told where its state stands.
+        for name in (stream.ingest, stream.inference, stream.output):
+            if name in self.workers:
+                self._brief_of(stream, name)
+            else:
+                self.workers.start(name)
+
+    def _change(self, stream: Stream, plan: StreamPlan) -> None:
+        if plan.enabled and not stream.rings:
+            stream.open_rings()
+            stream.change(plan)
+            self._start_workers(stream)
+        else:
+            stream.change(plan)
+            if stream.rings:  # else it has no workers to be told
+                for name in (stream.ingest, stream.inference, stream.output, CONTROL):
+                    self._configure(stream, name)
+        self._tell_layout()
+
+    def _retire(self, stream: Stream, request: int) -> None:
+        """End a stream's workers and memory; the answer follows when they have."""
+        self._leaving[stream.name] = request
+        for name in (stream.inference, CONTROL):
+            if name in self.workers:
+                self.workers[name].send(ForgetStream(stream.name))
+        for name in (stream.ingest, stream.output):
+            if name in self.workers:
+                self.workers.stop(name)
+        stream.close_rings()
+        self._finish_leaving()
+
+    def _finish_leaving(self) -> None:
+        """Tell control of the retired streams whose workers have ended."""
+        for name, request in list(self._leaving.items()):
+            stream = self._by_name[name]
+            if stream.ingest in self.workers or stream.output in self.workers:
+                continue
+            del self._leaving[name]
+            if stream.is_removed:
+                del self._by_name[name]
+                stream.close()
+            self._tell_layout()
+            self._tell_control(Applied(request, "", 0, 0))
+
+    def _least_busy(self) -> str:
+        """Return the inference worker with the fewest streams."""
+        busy = [stream.inference for stream in self]
+        return min(self._inference, key=busy.count)
+
+    def _brief_of(self, stream: Stream, name: str) -> None:
+        worker = self.workers[name]
+        page = self._ingest_worker_page(stream)
+        for message, fds in stream.messages_for(name, worker.generation, page):
+            worker.send(message, fds)
+
+    def _configure(self, stream: Stream, name: str) -> None:
+        if name in self.workers:
+            page = self._ingest_worker_page(stream)
+            self.workers[name].send(*stream.configure_for(name, page))
+
+    def _ingest_worker_page(self, stream: Stream) -> int:
+        if stream.ingest in self.workers:
+            return self.workers[stream.ingest].page_index
+        return 0
+
+    def _tell_control(self, message: commands.Message) -> None:
+        if CONTROL in self.workers:
+            self.workers[CONTROL].send(message)
+
+    def _tell_layout(self) -> None:
+        layout = Layout(
+            supervisor_page=self._page,
+            streams=tuple(stream.layout() for stream in self._by_name.values()),
+            workers=tuple(WorkerLayout(w.name, w.page_index) for w in self.workers),
         )
-        wants_demand = worker in (self.output, CONTROL)
-        return message, (self.demand_fd,) if wants_demand else ()
+        self._tell_control(LayoutChanged(commands.format_layout(layout)))
 
-    def attachments_for(
-        self, worker: str, generation: int
-    ) -> list[tuple[Message, tuple[int, ...]]]:
-        """Return the rings of the stream that ``worker`` writes or reads."""
-        found: list[tuple[Message, tuple[int, ...]]] = []
-        for kind, ring in self.rings.items():
-            if ring.writer == worker:
-                found.append(_attach_writer(self.name, kind, ring, generation))
-            if worker in ring.readers:
-                found.append(_attach_reader(self.name, kind, ring, worker))
-        return found
+    def unmap_in_child(self) -> None:
+        """Unmap, in a forked child, what only the supervisor may map."""
+        for stream in self:
+            for ring in stream.rings.values():
+                ring.control.close()
 
-    def layout(self) -> StreamLayout:
-        """Return where the stream's numbers stand."""
-        return StreamLayout(
-            name=self.name,
-            plan=format_plan(self.plan),
-            stream_page=self.pages.stream,
-            demand_page=self.pages.demand,
-            ingest_page=self.pages.ingest,
-            inference_page=self.pages.inference,
-            output_page=self.pages.output,
-            workers=(self.ingest, self.inference, self.output),
-        )
+    # `WorkerDuties`.
 
+    def run_in_child(self, worker: Worker) -> None:
+        """Fork ``worker`` into its stage."""
+        self._fork(worker)
 
-def _open_ring(kind: RingKind, writer: str, readers: tuple[str, ...]) -> StreamRing:
-    spec = RingSpec.newest_only(slot_bytes=FIRST_SLOT_BYTES[kind], readers=len(readers))
-    segment = create_segment(spec)
-    wake_fds = tuple(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in readers)
-    return StreamRing(segment, map_control(segment), wake_fds, writer, readers)
+    def brief(self, worker: Worker) -> None:
+        """Send a new life all that it needs to know."""
+        if worker.name == CONTROL:
+            self._tell_layout()
+        for stream in self:
+            names = (stream.ingest, stream.inference, stream.output, CONTROL)
+            if worker.name in names and stream.rings:
+                self._brief_of(stream, worker.name)
+        if worker.name != CONTROL:
+            self._tell_layout()
 
+    def release(self, worker: Worker) -> None:
+        """Clear the places of a reaped worker in its rings."""
+        for stream in self:
+            for ring in stream.rings.values():
+                for place, reader in enumerate(ring.readers):
+                    if reader == worker.name:
+                        ring.control.clear_reader(place)
 
-def _attach_writer(
-    stream: str, kind: RingKind, ring: StreamRing, generation: int
-) -> tuple[Message, tuple[int, ...]]:
-    spec = ring.segment.spec
-    message = AttachWriter(
-        stream=stream,
-        kind=kind.value,
-        slots=spec.slots,
-        slot_bytes=spec.slot_bytes,
-        readers=spec.readers,
-        history=spec.history,
-        generation=generation,
-    )
-    return message, (ring.segment.fd, *ring.wake_fds)
+    def abandon(self, worker: Worker) -> None:
+        """Replace the rings of a worker that cannot be killed."""
+        for stream in self:
+            for kind, ring in stream.rings.items():
+                if worker.name in (ring.writer, *ring.readers):
+                    try:
+                        ring.replace_segment(ring.segment.spec.slot_bytes)
+                    except SharedMemoryFullError as error:
+                        logger.error("[stream %s] %s", stream.name, error)
+                        continue
+                    others = {ring.writer, *ring.readers} - {worker.name}
+                    self._attach(stream, others, kind)
 
-
-def _attach_reader(
-    stream: str, kind: RingKind, ring: StreamRing, worker: str
-) -> tuple[Message, tuple[int, ...]]:
-    spec, place = ring.segment.spec, ring.readers.index(worker)
-    message = AttachReader(
-        stream=stream,
-        kind=kind.value,
-        slots=spec.slots,
-        slot_bytes=spec.slot_bytes,
-        readers=spec.readers,
-        history=spec.history,
-        place=place,
-    )
-    return message, (ring.segment.fd, ring.wake_fds[place])
+    def forget(self, worker: Worker) -> None:
+        """Nobody wants the worker any more, and it has ended."""
+        del worker
+        self._finish_leaving()

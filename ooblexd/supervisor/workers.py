@@ -1,13 +1,14 @@
 """All workers: steps the table for each, and performs its actions.
 
 What a worker is told in a new life, and which rings it leaves behind, it asks of
-`Streams`; when to wake, which signal came and what control wants is the loop's, in
+`streams`; when to wake, which signal came and what control wants is the loop's, in
 `supervisor`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import signal
 from typing import TYPE_CHECKING, Protocol
@@ -59,6 +60,7 @@ class Workers:
         self._board = board
         self._duties = duties
         self._by_name: dict[str, Worker] = {}
+        self._abandoned: list[int] = []
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._by_name.values()))
@@ -142,6 +144,12 @@ class Workers:
         if code is not None:
             self.step(worker, Event.EXITED, code)
 
+    def reap_abandoned(self) -> None:
+        """Take back those that the kernel let die after all."""
+        for pid in self._abandoned.copy():
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                self._abandoned.remove(pid)
+
     def kill_all(self) -> None:
         """End every process at once."""
         for worker in self:
@@ -164,6 +172,7 @@ class Workers:
                 logger.error(
                     "%s does not die: its memory is abandoned to it", worker.name
                 )
+                self._abandoned.append(worker.pid)
                 worker.let_go()
                 self._duties.abandon(worker)
             case Action.BACK_OFF:

@@ -11,6 +11,7 @@ import pytest
 from ooblexd.board import Board
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.heartbeat import FIRST_S, WorkerState
+from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.workers import Workers
 from tests.support.processes import eventually
 
@@ -71,7 +72,7 @@ class Sleepers:
         self.released.append(worker.name)
 
     def abandon(self, worker: Worker) -> None:
-        raise AssertionError(worker.name)
+        self.released.append(worker.name)
 
     def forget(self, worker: Worker) -> None:
         raise AssertionError(worker.name)
@@ -133,3 +134,19 @@ def test_a_worker_stopped_by_a_signal_is_replaced_before_its_word_ends(
     assert state_of(worker) is WorkerState.KILLING
     reap(workers, worker)
     assert state_of(worker) is WorkerState.WAITING
+
+
+def test_a_worker_that_outlives_sigkill_is_left_and_reaped_when_it_dies(
+    workers: Workers,
+) -> None:
+    worker = workers.start("ingest:door")
+    pid = worker.pid
+    workers.step(worker, Event.OVERDUE)
+
+    workers.check_deadlines(worker.deadline_ns)  # nobody has reaped it by then
+    assert state_of(worker) is WorkerState.WAITING
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    workers.reap_abandoned()
+
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, 0)
