@@ -48,10 +48,10 @@ def test_each_command_of_the_daemon_is_there() -> None:
         for text in QUOTED
         if (found := re.match(r"\.venv/bin/ooblexd ([a-z-]+)( |$)", text))
     }
-    parser = ast.dump(source_of("cli"))
+    there = {path.stem.replace("_", "-") for path in (ROOT / "ooblexd/cli").iterdir()}
 
     assert "check-config" in named
-    assert all(f"value='{name}'" in parser for name in named)
+    assert named <= there
 
 
 def test_each_file_that_is_named_is_there() -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ooblexd import __version__
-from ooblexd.cli import ExitCode, in_throwaway_child
+from ooblexd.cli import ExitCode
+from ooblexd.cli.run import in_throwaway_child
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.plan import DaemonPlan, format_plan
 from tests.support.appliance import Appliance

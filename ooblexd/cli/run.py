@@ -1,9 +1,7 @@
-"""The command line: ``run``, ``check-config``, ``version``; and the exit codes."""
+"""``ooblexd run``: reads the configuration in a throw-away child, then supervises."""
 
 from __future__ import annotations
 
-import argparse
-import enum
 import os
 import resource
 import signal
@@ -13,108 +11,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
+from ooblexd.cli.command import command
+from ooblexd.cli.exit_code import ExitCode
 from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
 from ooblexd.plan import DaemonPlan, format_plan, parse_daemon_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable
+
+    from ooblexd.cli.command import Commands
 
 _PARSED_WITHIN_S = 20
-_STDERR = 2
 
 
-class ExitCode(enum.IntEnum):
-    """What the process answers to whoever started it."""
-
-    DONE = 0
-    USAGE = 2  # bad usage or configuration
-    CANNOT_START = 3  # a supervisor of ours should not try again
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    _open_standard_streams()
-    chosen = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], ExitCode] = chosen.command
-    return command(chosen)
-
-
-def _open_standard_streams() -> None:
-    """Have 0, 1 and 2 be what they should, for whoever starts us without them."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        os.set_inheritable(fd, True)
-    os.close(fd)
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 # a descriptor
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 # likewise
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ooblexd",
-        description="Live-video AI daemon: a camera in, blurred faces out.",
-    )
-    parser.add_argument("--version", action="version", version=f"ooblexd {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _command(
+def add_command(commands: Commands) -> None:
+    """Add ``run``."""
+    parser = command(
         commands,
         "run",
         _run,
         "run the daemon in the foreground",
         "ooblexd run --config /etc/ooblexd/ooblexd.toml",
     )
-    run.add_argument("--config", type=Path, metavar="FILE", help="the configuration")
-    check = _command(
-        commands,
-        "check-config",
-        _check_config,
-        "say what is wrong in a configuration, one line a problem",
-        "ooblexd check-config ooblexd.toml",
-    )
-    check.add_argument("file", type=Path, nargs="?", metavar="FILE")
-    _command(commands, "version", _version, "print the version", "ooblexd version")
-    return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], ExitCode],
-    summary: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example: {example}",
-    )
-    parser.set_defaults(command=run)
-    return parser
-
-
-def _version(chosen: argparse.Namespace) -> ExitCode:
-    del chosen
-    sys.stdout.write(f"ooblexd {__version__}\n")
-    return ExitCode.DONE
-
-
-def _check_config(chosen: argparse.Namespace) -> ExitCode:
-    from ooblexd.config.load import check_config  # noqa: PLC0415 # heavy
-    from ooblexd.config.location import find_config_path  # noqa: PLC0415 # likewise
-
-    location = find_config_path(chosen.file, os.environ)
-    problems = check_config(chosen.file)
-    for problem in problems:
-        sys.stderr.write(f"{problem}\n")
-    if problems:
-        return ExitCode.USAGE
-    if location.is_demo:
-        sys.stdout.write("no configuration file: `ooblexd run` starts the demo\n")
-    else:
-        sys.stdout.write(f"{location.path}: fine\n")
-    return ExitCode.DONE
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration")
 
 
 def _run(chosen: argparse.Namespace) -> ExitCode:
