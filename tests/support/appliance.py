@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -128,9 +129,9 @@ class Appliance:
         """Return the process of ``worker``, such as ``ingest:demo``; 0 if none."""
         for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             for pid in children.read_text().split():
-                comm = Path(f"/proc/{pid}/comm")
-                if comm.exists() and comm.read_text().strip() == worker[:15]:
-                    return int(pid)
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    if Path(f"/proc/{pid}/comm").read_text().strip() == worker[:15]:
+                        return int(pid)
         return 0
 
     def _answers(self) -> bool:
