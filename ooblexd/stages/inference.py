@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ooblexd.commands import Message
-    from ooblexd.stages.worker import StageContext
+    from ooblexd.stages.context import StageContext
 
 ENGINE_START_S = 60.0
 LEAST_MAX_AGE_NS = NS_PER_S

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ooblexd.commands import Message
     from ooblexd.sources import Picture, Source
-    from ooblexd.stages.worker import StageContext
+    from ooblexd.stages.context import StageContext
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 3.0

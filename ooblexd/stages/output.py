@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from ooblexd.commands import Message
     from ooblexd.ring import Lent
-    from ooblexd.stages.worker import StageContext
+    from ooblexd.stages.context import StageContext
 
 _IDLE_S = 1.0
 _REPEAT_NS = {

@@ -10,22 +10,20 @@ import select
 import signal
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.commands import Ready
 from ooblexd.errors import OoblexdError
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 from ooblexd.log import configure_logging
+from ooblexd.stages.context import StageContext
 from ooblexd.supervisor.worker import close_all_but
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ooblexd.board import Board, Page
     from ooblexd.commands import Message
     from ooblexd.stages import Stage
     from ooblexd.supervisor.supervisor import Supervisor
@@ -38,37 +36,6 @@ LONGEST_PAUSE_S = 0.4  # the loop promises to come round within a second
 _PSS_EVERY_NS = 10 * NS_PER_S
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class StageContext:
-    """What a stage is given.
-
-    Attributes:
-        board: All pages.
-        page: The worker's own.
-        heartbeat: To promise more time before a foreign call.
-        end: Its command socket.
-        is_ready: Whether the supervisor was told.
-    """
-
-    board: Board
-    page: Page
-    heartbeat: Heartbeat
-    end: socket.socket
-    is_ready: bool = False
-
-    def send(self, message: Message) -> None:
-        """Say ``message`` to the supervisor, which always reads."""
-        with suppress(BlockingIOError, ConnectionError):
-            # It is stopped or gone: it will be asked again, or we end with it.
-            commands.send(self.end, message)
-
-    def announce_ready(self) -> None:
-        """Say once that the worker does its work."""
-        if not self.is_ready:
-            self.is_ready = True
-            self.send(Ready())
 
 
 def run_worker(

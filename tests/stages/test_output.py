@@ -31,8 +31,8 @@ from ooblexd.frame import (
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.plan import StreamPlan, format_plan
 from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
+from ooblexd.stages.context import StageContext
 from ooblexd.stages.output import OutputStage, Pace
-from ooblexd.stages.worker import StageContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
