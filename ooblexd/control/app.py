@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ooblexd.control.catalogue import list_effects, list_engines
+from ooblexd.control.description import Description
 from ooblexd.control.gate import Gate
 from ooblexd.control.health import Health, HealthReport
 from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
@@ -47,23 +49,26 @@ class _Daemon:
         self._engine = context.plan.engine
 
     async def health(self, _request: Request) -> Response:
-        body = self._health.body()
-        status = 503 if body["status"] == Health.UNHEALTHY else 200
-        return JSONResponse(body, status, _NO_STORE)
+        document = self._health.document()
+        status = 503 if document.status == Health.UNHEALTHY else 200
+        return JSONResponse(asdict(document), status, _NO_STORE)
 
     async def alive(self, _request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_NO_STORE)
 
     async def effects(self, _request: Request) -> Response:
-        return JSONResponse({"items": list_effects(), "next": None}, 200, _NO_STORE)
+        items = [asdict(kind) for kind in list_effects()]
+        return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
 
     async def engines(self, _request: Request) -> Response:
-        items = list_engines(self._engine)
+        items = [asdict(engine) for engine in list_engines(self._engine)]
         return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
 
 
 def build_app(context: ControlContext, streams: Streams, changes: Changes) -> Starlette:
     """Return the application of the control worker.
+
+    A route is described by its `openapi.operation.Operation`; a test misses it else.
 
     Args:
         context: What control was started with.
@@ -94,7 +99,8 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
 def _assemble(
     context: ControlContext, streams: Streams, routes: Sequence[Route]
 ) -> Starlette:
-    paths = [*(route.path for route in routes), "/metrics"]
+    description = Route("/openapi.json", Description().answer)
+    paths = [*(route.path for route in routes), "/metrics", description.path]
     counts = RequestCounts(context.board.page(context.page), paths)
     collector = BoardCollector(context.board, streams, counts)
 
@@ -102,7 +108,7 @@ def _assemble(
         content = format_metrics(collector)
         return Response(content, 200, _NO_STORE, media_type=CONTENT_TYPE)
 
-    all_routes = [*routes, Route("/metrics", metrics)]
+    all_routes = [*routes, Route("/metrics", metrics), description]
     gate = Middleware(
         Gate,
         counts=counts,

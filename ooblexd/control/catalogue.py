@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from ooblexd.control.answers import EffectKindReport, EngineReport
 from ooblexd.effects.catalogue import EFFECTS, MODES, ON_FAILURE
 from ooblexd.engines import ENGINES
 
@@ -14,20 +15,15 @@ if TYPE_CHECKING:
 _LIBRARIES = {"onnx-cpu": "onnxruntime"}
 
 
-def list_effects() -> list[dict[str, Any]]:
+def list_effects() -> list[EffectKindReport]:
     """Return every effect; ``schema`` is of an element of a stream's ``effects``."""
     return [
-        {
-            "effect": kind.name,
-            "summary": kind.summary,
-            "is_privacy": kind.is_privacy,
-            "schema": _schema(kind),
-        }
+        EffectKindReport(kind.name, kind.summary, kind.is_privacy, _schema(kind))
         for kind in EFFECTS.values()
     ]
 
 
-def list_engines(configured: str) -> list[dict[str, Any]]:
+def list_engines(configured: str) -> list[EngineReport]:
     """Return every engine and whether this box can run it.
 
     Args:
@@ -40,13 +36,13 @@ def list_engines(configured: str) -> list[dict[str, Any]]:
     available = [name for name in names if not _missing(name)]
     chosen = configured if configured != "auto" else next(iter(available), "")
     return [
-        {
-            "engine": name,
-            "is_available": name in available,
-            "is_chosen": name == chosen,
-            "reason": _missing(name),
-            "schema": InferenceConfig.model_json_schema(),
-        }
+        EngineReport(
+            engine=name,
+            is_available=name in available,
+            is_chosen=name == chosen,
+            reason=_missing(name),
+            schema=InferenceConfig.model_json_schema(),
+        )
         for name in names
     ]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
 from ooblexd.clock import NS_PER_S, monotonic_ns
@@ -34,7 +35,8 @@ class Health(str, enum.Enum):
     UNHEALTHY = "unhealthy"
 
 
-class Check(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Check:
     """One thing that was looked at.
 
     Attributes:
@@ -44,6 +46,23 @@ class Check(NamedTuple):
 
     status: Health
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthDocument:
+    """How the daemon is.
+
+    Attributes:
+        status: The worst of all checks.
+        version: Of the daemon.
+        uptime_s: How long it has been running, in seconds.
+        checks: By what was looked at: workers, sources, memory, disk, clock.
+    """
+
+    status: Health
+    version: str
+    uptime_s: int
+    checks: dict[str, Check]
 
 
 OK = Check(Health.HEALTHY)
@@ -143,19 +162,15 @@ class HealthReport:
         checks["clock"] = check_clock(time.time())
         return checks
 
-    def body(self) -> dict[str, object]:
+    def document(self) -> HealthDocument:
         """Return the document of ``/health``."""
         checks = self.checks()
-        status = worst(check.status for check in checks.values())
-        return {
-            "status": status.value,
-            "version": __version__,
-            "uptime_s": int(_since_boot_s() - self._started_s),
-            "checks": {
-                name: {"status": check.status.value, "reason": check.reason}
-                for name, check in checks.items()
-            },
-        }
+        return HealthDocument(
+            status=worst(check.status for check in checks.values()),
+            version=__version__,
+            uptime_s=int(_since_boot_s() - self._started_s),
+            checks=checks,
+        )
 
     def _check_supervisor(self, now_ns: int) -> Check:
         if self._streams.is_supervisor_overdue(now_ns):

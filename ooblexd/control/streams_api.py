@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from ooblexd.clock import monotonic_ns
+from ooblexd.clock import NS_PER_MS, monotonic_ns
+from ooblexd.control.answers import StreamReport
 from ooblexd.control.bodies import read_json, read_object, require_json
 from ooblexd.control.problems import ProblemError
 from ooblexd.control.represent import public_table
@@ -131,19 +133,19 @@ class StreamsApi:
         rates, verdict = pages.rates(), self._streams.judge(name)
         width, height = pages.size
         age_ns = pages.last_frame_age_ns(monotonic_ns())
-        return {
-            "name": name,
-            "state": verdict.state.value,
-            "reason": verdict.reason,
-            "picture": verdict.picture.value,
-            **public_table(self._streams.plan(name)),
-            "width": width,
-            "height": height,
-            "fps_in": round(rates.fps_in, 2),
-            "fps_out": round(rates.fps_out, 2),
-            "age_p50_ms": rates.age_p50_ms,
-            "age_p99_ms": rates.age_p99_ms,
-            "last_frame_age_ms": None if age_ns is None else age_ns // 1_000_000,
-            "dropped": pages.dropped(),
-            "viewers": pages.viewers,
-        }
+        report = StreamReport(
+            name=name,
+            state=verdict.state,
+            reason=verdict.reason,
+            picture=verdict.picture,
+            width=width,
+            height=height,
+            fps_in=round(rates.fps_in, 2),
+            fps_out=round(rates.fps_out, 2),
+            age_p50_ms=rates.age_p50_ms,
+            age_p99_ms=rates.age_p99_ms,
+            last_frame_age_ms=None if age_ns is None else age_ns // NS_PER_MS,
+            dropped=pages.dropped(),
+            viewers=pages.viewers,
+        )
+        return {**asdict(report), **public_table(self._streams.plan(name))}

@@ -68,7 +68,7 @@ LIBRARIES: dict[str, set[str]] = {
     "onnxruntime": {"engines.onnx"},
     "posix_ipc": {"ring.memory"},
     "prometheus_client": {"control.metrics"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "control.openapi"},
     "pydantic_settings": {"config.environment"},
     "starlette": {"control"},
     "tomlkit": {"config"},

@@ -1,0 +1,52 @@
+"""The operations of those who watch."""
+
+from __future__ import annotations
+
+from ooblexd.control.openapi.operation import Answer, Content, Operation, Parameter
+from ooblexd.control.openapi.streams import NO_STREAM, STREAM_NAME
+from ooblexd.control.pictures import MAX_FPS, MIN_FPS
+
+LEDGER = ("X-Picture", "X-Sequence", "X-Capture-Time", "X-Frame-Age-Ms")
+
+_FPS = Parameter(
+    "fps",
+    "query",
+    "At most so many pictures a second; a change of what is shown always comes.",
+    {"type": "number", "minimum": MIN_FPS, "maximum": MAX_FPS},
+)
+_MJPEG = Answer(
+    "Pictures, for as long as the connection lasts.",
+    Content("multipart/x-mixed-replace"),
+)
+_SNAPSHOT = Answer("The newest picture.", Content("image/jpeg"), LEDGER)
+_UNKNOWN_KEY = {422: "A parameter of the query is unknown, or not in its range."}
+_SWITCHED_OFF = {503: "The stream is switched off, or there is no memory for it."}
+_NO_PICTURE = {503: "It has no picture; `reason` and `last_frame_age_ms` say why."}
+
+PICTURES = (
+    Operation(
+        "watch",
+        "GET",
+        "/streams/{name}/stream.mjpg",
+        "Pictures",
+        "Watch a stream",
+        {200: _MJPEG},
+        description="MJPEG without end. Each part carries `X-Picture` and, but for a "
+        "slate, `X-Sequence`, `X-Capture-Time` and `X-Frame-Age-Ms` of the source's "
+        "frame. A slow viewer skips pictures. A stream that is down shows its slate "
+        "once a second.",
+        parameters=(STREAM_NAME, _FPS),
+        refusals={**NO_STREAM, **_UNKNOWN_KEY, **_SWITCHED_OFF},
+    ),
+    Operation(
+        "take_snapshot",
+        "GET",
+        "/streams/{name}/snapshot.jpg",
+        "Pictures",
+        "Take a snapshot",
+        {200: _SNAPSHOT},
+        description="A picture encoded after the question, never an old one.",
+        parameters=(STREAM_NAME,),
+        refusals={**NO_STREAM, **_UNKNOWN_KEY, **_NO_PICTURE},
+    ),
+)

@@ -1,0 +1,200 @@
+"""Every schema of the API by its name, made by pydantic from the types in use."""
+
+from __future__ import annotations
+
+import re
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from ooblexd.config.schema import StreamConfig
+from ooblexd.config.values import MAX_EFFECTS, STREAM_NAME
+from ooblexd.control.answers import EffectKindReport, EngineReport, StreamReport
+from ooblexd.control.catalogue import list_effects
+from ooblexd.control.health import HealthDocument
+from ooblexd.control.openapi.operation import Schema, component
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import core_schema
+
+_REF = "#/components/schemas/{model}"
+_TYPES = (StreamReport, EffectKindReport, EngineReport, HealthDocument)
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
+
+NAME: Schema = {"type": "string", "pattern": f"^{STREAM_NAME.pattern}$"}
+"""What a stream may be called."""
+
+
+def build_schemas() -> dict[str, Schema]:
+    """Return ``components.schemas``."""
+    adapters = [(kind, "serialization", TypeAdapter(kind)) for kind in _TYPES]
+    _, found = TypeAdapter.json_schemas(
+        adapters,  # type: ignore[arg-type] # a tuple's literal is not narrowed
+        ref_template=_REF,
+        schema_generator=_Generator,
+    )
+    made: dict[str, Schema] = found["$defs"]
+    report = made.pop("StreamReport")
+    config = StreamConfig.model_json_schema(
+        ref_template=_REF, schema_generator=_Generator
+    )
+    within = {**config.get("$defs", {})}
+    within.pop("EffectConfig")  # as it is inside; `_effects` says what is written
+    return {
+        **_streams(report, config),
+        **within,
+        **_effects(),
+        **made,
+        "EffectKindList": _list_of("EffectKindReport"),
+        "EngineList": _list_of("EngineReport"),
+        "Problem": PROBLEM,
+    }
+
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "What is wrong with a request, RFC 9457.",
+    "properties": {
+        "type": {"type": "string", "const": "about:blank"},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "A sentence for the sender."},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong with which key.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "key": {"type": "string", "examples": ["effects[0].mode"]},
+                    "detail": {"type": "string"},
+                },
+                "required": ["key", "detail"],
+            },
+        },
+        "needed_bytes": {"type": "integer", "description": "With 507."},
+        "free_bytes": {"type": "integer", "description": "With 507."},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
+    keys = {**config["properties"], "effects": _chain("EffectEntry")}
+    chain = {**_chain("Effect"), "description": "What is done to each frame, in order."}
+    shown = {key: _without_default(schema) for key, schema in keys.items()}
+    properties = {**report["properties"], **shown, "effects": chain}
+    required = ["source"]
+    return {
+        "Stream": {
+            "type": "object",
+            "description": "A stream: what it does, and its configuration. The source "
+            "shows no secret.",
+            "properties": {**properties, "name": {**properties["name"], **NAME}},
+            "required": list(properties),
+        },
+        "StreamList": _list_of("Stream"),
+        "NewStream": {
+            "type": "object",
+            "description": "The name, and what stands under `[streams.NAME]` in the "
+            "configuration file.",
+            "properties": {"name": NAME, **keys},
+            "required": ["name", *required],
+            "additionalProperties": False,
+        },
+        "StreamPatch": {
+            "type": "object",
+            "description": "A merge patch (RFC 7396): what is not named stays, null is "
+            "the default. `***` in the source leaves its secret as it is.",
+            "properties": {
+                key: schema if key in required else _nullable(schema)
+                for key, schema in keys.items()
+            },
+            "additionalProperties": False,
+        },
+        "EffectChain": _chain("EffectEntry"),
+    }
+
+
+def _effects() -> dict[str, Schema]:
+    kinds = {item.effect: item.schema for item in list_effects()}
+    tables = {name: f"Effect_{name}" for name in kinds}
+    return {
+        "Effect": {
+            "description": "An effect of a stream, complete.",
+            "oneOf": [component(table) for table in tables.values()],
+            "discriminator": {
+                "propertyName": "effect",
+                "mapping": {n: component(t)["$ref"] for n, t in tables.items()},
+            },
+        },
+        "EffectEntry": {
+            "description": "The name of an effect, or a table of its name and what "
+            "differs from its defaults.",
+            "anyOf": [
+                {"type": "string", "enum": list(tables)},
+                *(component(table) for table in tables.values()),
+            ],
+        },
+        **{f"Effect_{name}": _plain(schema) for name, schema in kinds.items()},
+    }
+
+
+def _plain(schema: Mapping[str, Any]) -> Schema:
+    return {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def _chain(of: str) -> Schema:
+    return {"type": "array", "items": component(of), "maxItems": MAX_EFFECTS}
+
+
+def _list_of(name: str) -> Schema:
+    items = {"type": "array", "items": component(name)}
+    following = {"type": "null", "description": "There are no pages yet."}
+    return {
+        "type": "object",
+        "properties": {"items": items, "next": following},
+        "required": ["items", "next"],
+    }
+
+
+def _without_default(schema: Mapping[str, Any]) -> Schema:
+    return {key: value for key, value in schema.items() if key != "default"}
+
+
+def _nullable(schema: Mapping[str, Any]) -> Schema:
+    return {"anyOf": [_without_default(schema), {"type": "null"}]}
+
+
+class _Generator(GenerateJsonSchema):
+    """Takes descriptions from ``Attributes:`` of the docstrings; invents no titles."""
+
+    def field_title_should_be_set(
+        self,
+        schema: Any,  # noqa: ARG002 # the hook is asked about each
+    ) -> bool:
+        return False
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        return _described(super().dataclass_schema(schema), schema["cls"])
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        return _described(super().model_schema(schema), schema["cls"])
+
+
+def _described(schema: JsonSchemaValue, cls: type) -> JsonSchemaValue:
+    summary, _, attributes = cleandoc(cls.__doc__ or "").partition("\n\nAttributes:\n")
+    schema.pop("title", None)
+    schema["description"] = _line(summary.partition("\n\n")[0])
+    pieces = _ATTRIBUTE.split(attributes)
+    for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        if name in schema.get("properties", {}):
+            schema["properties"][name]["description"] = _line(text)
+    return schema
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
