@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +12,14 @@ from ooblexd._version import __version__
 from ooblexd.cli.command import command
 from ooblexd.cli.exit_code import ExitCode
 from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
-from ooblexd.plan import DaemonPlan, format_plan, parse_daemon_plan
+from ooblexd.plan import format_plan
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from ooblexd.cli.command import Commands
-
-_PARSED_WITHIN_S = 20
+    from ooblexd.plan import DaemonPlan
+    from ooblexd.supervisor.signals import SignalPipe
 
 
 def add_command(commands: Commands) -> None:
@@ -38,31 +35,47 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> ExitCode:
-    from ooblexd.log import configure_logging  # noqa: PLC0415 # the parser needs none
-    from ooblexd.stages.worker import run_worker  # noqa: PLC0415 # likewise
-    from ooblexd.supervisor.listener import open_listener  # noqa: PLC0415 # likewise
-    from ooblexd.supervisor.supervisor import Supervisor  # noqa: PLC0415 # likewise
+    from ooblexd.supervisor.signals import SignalPipe  # noqa: PLC0415 # see below
 
-    def reread() -> DaemonPlan:
-        return in_throwaway_child(lambda: _plan_as_json(chosen.config))
-
+    # First of all: from here on a signal to stop is a clean stop.
+    signals = SignalPipe()
     try:
-        plan = reread()
+        _supervise(chosen.config, signals)
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
         return ExitCode.USAGE
-    _raise_descriptor_limit()
-    try:
-        listener = open_listener(plan.host, plan.port)
-        configure_logging("supervisor", plan.log_level)
-        supervisor = Supervisor(plan, listener, run_worker, reread)
-        _greet(plan, listener.getsockname()[1])
-        supervisor.run()
     except (CannotStartError, SharedMemoryFullError) as error:
         sys.stderr.write(f"ooblexd: {error}\n")
         return ExitCode.CANNOT_START
     return ExitCode.DONE
+
+
+def _supervise(config: Path | None, signals: SignalPipe) -> None:
+    from ooblexd.log import configure_logging  # noqa: PLC0415 # the parser needs none
+    from ooblexd.stages.worker import run_worker  # noqa: PLC0415 # likewise
+    from ooblexd.supervisor.listener import open_listener  # noqa: PLC0415 # likewise
+    from ooblexd.supervisor.reading import (  # noqa: PLC0415 # likewise
+        Reading,
+        read_unless_stopped,
+    )
+    from ooblexd.supervisor.supervisor import (  # noqa: PLC0415 # likewise
+        Outside,
+        Supervisor,
+    )
+
+    def reread() -> Reading:
+        return Reading(lambda: _plan_as_json(config))
+
+    plan = read_unless_stopped(reread, signals)
+    if plan is None:
+        return
+    _raise_descriptor_limit()
+    listener = open_listener(plan.host, plan.port)
+    configure_logging("supervisor", plan.log_level)
+    supervisor = Supervisor(plan, Outside(listener, signals), run_worker, reread)
+    _greet(plan, listener.getsockname()[1])
+    supervisor.run()
 
 
 def _raise_descriptor_limit() -> None:
@@ -87,45 +100,3 @@ def _plan_as_json(config: Path | None) -> str:
     from ooblexd.config.plans import plan_of  # noqa: PLC0415 # likewise
 
     return format_plan(plan_of(load_config(config, os.environ)))
-
-
-def in_throwaway_child(parse: Callable[[], str]) -> DaemonPlan:
-    """Parse the configuration in a child, so that pydantic stays out of this process.
-
-    Raises:
-        ConfigError: The configuration cannot be used.
-        CannotStartError: The child died; it has said why.
-    """
-    with tempfile.TemporaryFile() as answer:
-        pid = os.fork()
-        if pid == 0:
-            _answer(parse, answer.fileno())
-        _, status = os.waitpid(pid, 0)
-        answer.seek(0)
-        text = answer.read().decode()
-    code = os.waitstatus_to_exitcode(status)
-    if code == ExitCode.DONE:
-        return parse_daemon_plan(text)
-    if code == ExitCode.USAGE:
-        raise ConfigError(text.split("\n"))
-    raise CannotStartError("the configuration could not be read; see above")
-
-
-def _answer(parse: Callable[[], str], fd: int) -> None:
-    code = 1
-    signal.set_wakeup_fd(-1)  # the supervisor's pipe, at a reload
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.alarm(_PARSED_WITHIN_S)  # a file on a dead network drive, say
-    try:
-        try:
-            text, code = parse(), ExitCode.DONE
-        except ConfigError as error:
-            text, code = "\n".join(error.problems), ExitCode.USAGE
-        os.write(fd, text.encode())
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        raise
-    finally:
-        sys.stderr.flush()
-        os._exit(code)

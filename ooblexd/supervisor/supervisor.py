@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import signal
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from ooblexd.commands import ApplyPlan, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState
 from ooblexd.supervisor.reload import wishes_of
-from ooblexd.supervisor.signals import SignalPipe
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.stream import CONTROL
 from ooblexd.supervisor.streams import Streams
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ooblexd.plan import DaemonPlan
+    from ooblexd.supervisor.reading import Reading
+    from ooblexd.supervisor.signals import SignalPipe
     from ooblexd.supervisor.worker import Worker
 
     RunWorker = Callable[["Supervisor", Worker, socket.socket, int], int]
 
-REREAD_S = 30.0  # the configuration is read by a child, on a slow SD card
 ALIVE_S = 3.0  # past that, control calls the supervisor overdue
 _TICK_S = 0.5
 # Flow order: sources first, then what drains them, then who watches.
@@ -43,25 +44,38 @@ _STOP_ORDER = ("ingest", "inference", "output", "control")
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What reaches the supervisor from outside; whoever made it closes it.
+
+    Attributes:
+        listener: The listening socket, for control alone.
+        signals: That come to this process.
+    """
+
+    listener: socket.socket
+    signals: SignalPipe
+
+
 class Supervisor:
     """Owns the board, the streams and the workers, until it is told to stop.
 
     Args:
         plan: What to begin with.
-        listener: The listening socket, for control alone.
+        outside: What reaches it from outside.
         run_worker: What a forked child does; returns its exit code.
-        reread: Returns what the configuration file says now.
+        reread: Begins to read what the configuration file says now.
     """
 
     def __init__(
         self,
         plan: DaemonPlan,
-        listener: socket.socket,
+        outside: Outside,
         run_worker: RunWorker,
-        reread: Callable[[], DaemonPlan],
+        reread: Callable[[], Reading],
     ) -> None:
         self.plan = plan
-        self.listener = listener
+        self.listener = outside.listener
         self.board = Board()
         self.page = self.board.allocate()
         self._run_worker = run_worker
@@ -72,7 +86,9 @@ class Supervisor:
         )
         self._workers = self._streams.workers
         self._stopping: list[str] | None = None
-        self._signals = SignalPipe()
+        self._signals = outside.signals
+        self._reading: Reading | None = None
+        self._is_file_newer = False  # than what is being read
 
     def run(self) -> None:
         """Start everything, keep it alive, and return after a clean stop."""
@@ -96,6 +112,9 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._signals.fd, select.POLLIN)
         actions: dict[int, Callable[[], None]] = {self._signals.fd: self._on_signal}
+        if self._reading is not None:
+            poll.register(self._reading.fd, select.POLLIN)
+            actions[self._reading.fd] = self._reload
         for worker in self._workers:
             if worker.end is None:
                 continue
@@ -115,26 +134,48 @@ class Supervisor:
                 self._workers.replace_stopped()
                 self._workers.reap_abandoned()
             if number == signal.SIGHUP and self._stopping is None:
-                self._reload()
-            if number not in (signal.SIGTERM, signal.SIGINT):
-                continue
-            if self._stopping is None:
-                logger.info("stopping")
-                self._stopping = list(_STOP_ORDER)
-                self._streams.is_closing = True
-            else:
-                self._workers.kill_all()
+                self._begin_to_reload()
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._begin_to_stop()
+
+    def _begin_to_stop(self) -> None:
+        """Stop; at once when it is asked for again."""
+        if self._stopping is not None:
+            self._workers.kill_all()
+            return
+        logger.info("stopping")
+        self._stopping = list(_STOP_ORDER)
+        self._streams.is_closing = True
+        if self._reading is not None:
+            self._reading.abandon()
+            self._reading = None
+
+    def _begin_to_reload(self) -> None:
+        """Have the file read; when it was, `_reload` does what it says."""
+        self._is_file_newer = self._reading is not None
+        if self._reading is None:
+            try:
+                self._reading = self._reread()
+            except OSError as error:
+                logger.error("reload: cannot read the file: %s", error.strerror)
 
     def _reload(self) -> None:
         """Do what the file says now; an error in it leaves everything as it runs."""
-        self._heartbeat.beat(REREAD_S)
+        if self._reading is None:
+            return  # it was abandoned in this turn
+        reading, self._reading = self._reading, None
         try:
-            wanted = self._reread()
+            wanted = reading.plan()
         except (ConfigError, CannotStartError) as error:
             for problem in str(error).splitlines():
                 logger.error("reload: %s", problem)
             logger.error("reload: the former configuration runs on")
-            return
+        else:
+            self._apply(wanted)
+        if self._is_file_newer:
+            self._begin_to_reload()
+
+    def _apply(self, wanted: DaemonPlan) -> None:
         streams = tuple(stream.plan for stream in self._streams)
         wishes, later = wishes_of(self.plan, streams, wanted)
         for wish in wishes:

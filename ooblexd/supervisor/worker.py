@@ -7,7 +7,6 @@ alone, and what the worker started ends with it.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import logging
 import os
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ooblexd import commands
 from ooblexd.heartbeat import WorkerState
+from ooblexd.supervisor.signals import be_a_child, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from ooblexd.board import Page
     from ooblexd.commands import Message
 
-_PR_SET_PDEATHSIG = 1
 _MAX_PENDING = 1000
 
 logger = logging.getLogger(__name__)
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
@@ -83,21 +81,16 @@ class Worker:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        # Until the child has handlers of its own, a signal to it would be written to
-        # the supervisor's pipe, which they share: to stop a worker that was only just
-        # forked would stop the daemon.
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
-            pid = os.fork()
+            with held_back():
+                pid = os.fork()
+                if pid == 0:
+                    ours.close()
+                    _live(run, forget, theirs, parent)
         except OSError:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
             ours.close()
             theirs.close()
             raise
-        if pid == 0:
-            ours.close()
-            _live(run, forget, theirs, parent)
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
         theirs.close()
         ours.setblocking(False)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -217,19 +210,11 @@ def _live(
 
 def _separate(end: socket.socket, parent: int) -> None:
     """Cut all that binds the child to the supervisor but its one socket."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # the supervisor died between the fork and the line above
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
-    signal.set_wakeup_fd(-1)
-    for number in _HANDLED:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Under `stty tostop` a log line would stop it, in the background as it is.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+    be_a_child(parent, ignored=(signal.SIGINT,))
     random.seed()
     end.setblocking(False)
 

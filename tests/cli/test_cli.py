@@ -13,9 +13,6 @@ import pytest
 
 from ooblexd import __version__
 from ooblexd.cli import ExitCode
-from ooblexd.cli.run import in_throwaway_child
-from ooblexd.errors import CannotStartError, ConfigError
-from ooblexd.plan import DaemonPlan, format_plan
 from tests.support.appliance import Appliance
 
 if TYPE_CHECKING:
@@ -166,25 +163,20 @@ def test_the_daemon_says_what_it_runs_and_which_address_to_open(
         assert f"open {appliance.url}/ in a browser" in appliance.log()
 
 
-def test_a_plan_crosses_from_the_throwaway_child() -> None:
-    plan = DaemonPlan("127.0.0.1", 8800, "/etc/ooblexd/ooblexd.toml")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_daemon_cleanly_while_it_reads_its_file(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "ooblexd.toml"
+    os.mkfifo(file)
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "ooblexd", "run", "--config", str(file)],
+            stderr=subprocess.PIPE,
+        ) as process,
+        file.open("w"),
+    ):  # as soon as somebody reads
+        process.send_signal(number)
+        _, log = process.communicate(timeout=10)
 
-    assert in_throwaway_child(lambda: format_plan(plan)) == plan
-
-
-def test_problems_cross_from_the_throwaway_child() -> None:
-    def parse() -> str:
-        raise ConfigError(["http.port: 99999", "log.level: 'loud'"])
-
-    with pytest.raises(ConfigError) as caught:
-        in_throwaway_child(parse)
-
-    assert caught.value.problems == ("http.port: 99999", "log.level: 'loud'")
-
-
-def test_a_parser_that_dies_is_told_and_not_taken_for_a_plan() -> None:
-    def parse() -> str:
-        os._exit(9)
-
-    with pytest.raises(CannotStartError, match="could not be read"):
-        in_throwaway_child(parse)
+    assert (process.returncode, log) == (ExitCode.DONE, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -45,4 +46,21 @@ def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
         shown = viewer.pictures()
         assert set(shown[shown.index("live") :]) <= {"live", "held"}
         assert daemon.pid_of("ingest:demo") == ingest
+        assert daemon.stop() == 0
+
+
+def test_a_file_that_cannot_be_read_yet_holds_nobody_up(tmp_path: Path) -> None:
+    with Appliance(tmp_path, DEMO_TOML) as daemon:
+        eventually(lambda: daemon.pid_of("ingest:demo") != 0, 10)
+        daemon.config.unlink()
+        os.mkfifo(daemon.config)
+        daemon.process.send_signal(signal.SIGHUP)
+        with daemon.config.open("w") as writing:  # as soon as somebody reads
+            former = daemon.pid_of("ingest:demo")
+
+            os.kill(former, signal.SIGKILL)
+
+            eventually(lambda: daemon.pid_of("ingest:demo") not in (0, former), 10)
+            writing.write(DEMO_TOML + '\n[streams.yard]\nsource = "demo:"\n')
+        eventually(lambda: names(daemon) == ["demo", "yard"], 10)
         assert daemon.stop() == 0

@@ -35,7 +35,9 @@ from ooblexd.log import configure_logging
 from ooblexd.plan import parse_daemon_plan
 from ooblexd.stages.worker import run_worker
 from ooblexd.supervisor.listener import open_listener
-from ooblexd.supervisor.supervisor import Supervisor
+from ooblexd.supervisor.reading import Reading
+from ooblexd.supervisor.signals import SignalPipe
+from ooblexd.supervisor.supervisor import Outside, Supervisor
 from ooblexd.supervisor.worker import Worker, close_all_but
 
 if TYPE_CHECKING:
@@ -211,7 +213,10 @@ def main() -> None:
     plan = parse_daemon_plan(sys.argv[2])
     configure_logging("supervisor", "info")
     listener = open_listener(plan.host, plan.port)
-    Supervisor(plan, listener, partial(_run, test), lambda: plan).run()
+    outside = Outside(listener, SignalPipe())
+    Supervisor(
+        plan, outside, partial(_run, test), lambda: Reading(lambda: sys.argv[2])
+    ).run()
 
 
 if __name__ == "__main__":
