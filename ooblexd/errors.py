@@ -20,7 +20,9 @@ that fits. The data of an error are its attributes, and its message is made from
     │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
     ├── EngineError                  a model cannot be loaded or run
     └── SupervisorError              the supervisor cannot do what was asked
-        └── CannotStartError         the daemon cannot start: exit code 3
+        ├── CannotStartError         the daemon cannot start: exit code 3
+        ├── ControlSocketError       no control socket: ``ooblexd status`` sees nothing
+        └── NoDaemonError            no running daemon answers (ConnectionError)
 """
 
 from __future__ import annotations
@@ -175,3 +177,21 @@ class SupervisorError(OoblexdError):
 
 class CannotStartError(SupervisorError):
     """The daemon cannot start; the message says why and what to do."""
+
+
+class ControlSocketError(SupervisorError):
+    """The control socket cannot be opened; the daemon runs without one.
+
+    Attributes:
+        path: Where it was to be.
+        reason: What stands against it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"no control socket at {path}: {reason}")
+
+
+class NoDaemonError(SupervisorError, ConnectionError):
+    """No running daemon answers; the message says why and what to do."""

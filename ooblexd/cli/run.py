@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
 from ooblexd.cli.command import command
 from ooblexd.cli.exit_code import ExitCode
-from ooblexd.errors import CannotStartError, ConfigError, SharedMemoryFullError
+from ooblexd.errors import (
+    CannotStartError,
+    ConfigError,
+    ControlSocketError,
+    SharedMemoryFullError,
+)
 from ooblexd.plan import format_plan
 
 if TYPE_CHECKING:
     import argparse
+    import socket
 
     from ooblexd.cli.command import Commands
     from ooblexd.plan import DaemonPlan
     from ooblexd.supervisor.signals import SignalPipe
+
+logger = logging.getLogger(__name__)
 
 
 def add_command(commands: Commands) -> None:
@@ -73,9 +83,25 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
     _raise_descriptor_limit()
     listener = open_listener(plan.host, plan.port)
     configure_logging("supervisor", plan.log_level)
-    supervisor = Supervisor(plan, Outside(listener, signals), run_worker, reread)
-    _greet(plan, listener.getsockname()[1])
-    supervisor.run()
+    with ExitStack() as stack:
+        outside = Outside(listener, signals, _open_control_socket(stack))
+        supervisor = Supervisor(plan, outside, run_worker, reread)
+        _greet(plan, listener.getsockname()[1])
+        supervisor.run()
+
+
+def _open_control_socket(stack: ExitStack) -> socket.socket | None:
+    from ooblexd.supervisor.control_socket import (  # noqa: PLC0415 # as above
+        control_socket_path,
+        open_control_socket,
+    )
+
+    try:
+        opened = open_control_socket(control_socket_path(os.environ))
+    except ControlSocketError as error:
+        logger.warning("%s; `ooblexd status` does not see this daemon", error)
+        return None
+    return stack.enter_context(opened).listener
 
 
 def _raise_descriptor_limit() -> None:

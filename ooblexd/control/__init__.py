@@ -31,6 +31,7 @@ class ControlContext:
         plan: What the daemon was started with.
         supervisor_page: Index of the page whose first word is the supervisor's promise.
         parent_pid: Of the supervisor.
+        control_socket: Listening too, for this machine's own; None where there is none.
     """
 
     board: Board
@@ -40,3 +41,4 @@ class ControlContext:
     plan: DaemonPlan
     supervisor_page: int
     parent_pid: int
+    control_socket: socket.socket | None = None

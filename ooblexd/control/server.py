@@ -1,21 +1,27 @@
-"""uvicorn on the supervisor's listener, stopped by control itself."""
+"""uvicorn on the supervisor's listeners, stopped by control itself."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
-    import asyncio
+    import socket
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 ABORT_AFTER_S = 0.7
 _STOP_WITHIN_S = 1  # uvicorn's own bound, which logs an error where it is reached
+# The path of the control socket is the supervisor's, and stays while control restarts.
+_KEEP_PATH: dict[str, Any] = (
+    {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+)
 
 
 class _Protocol(H11Protocol):
@@ -38,8 +44,40 @@ class _Protocol(H11Protocol):
         self.app = with_transport
 
 
+class Local(NamedTuple):
+    """The control socket: where it listens, and what it serves."""
+
+    listener: socket.socket
+    app: ASGIApp
+
+
 class Server(uvicorn.Server):
-    """A server whose signals are its owner's."""
+    """A server whose signals are its owner's.
+
+    Args:
+        app: Served on the sockets that `serve` is given.
+        local: The control socket beside them, if there is one.
+    """
+
+    def __init__(self, app: ASGIApp, local: Local | None = None) -> None:
+        super().__init__(_config(app))
+        self._local = local
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, on the control socket as well."""
+        await super().startup(sockets)
+        if self._local is None:
+            return
+        config = _config(self._local.app)
+        config.load()
+
+        def protocol() -> _Protocol:
+            return _Protocol(config, self.server_state, {})
+
+        loop = asyncio.get_running_loop()
+        listener = self._local.listener
+        local = await loop.create_unix_server(protocol, sock=listener, **_KEEP_PATH)
+        self.servers.append(local)
 
     def abort_connections(self) -> None:
         """Drop every connection that is still there, and what its buffers hold."""
@@ -53,9 +91,8 @@ class Server(uvicorn.Server):
         yield
 
 
-def build_server(app: ASGIApp) -> Server:
-    """Return a server for ``app``; it listens where ``serve(sockets=…)`` says."""
-    config = uvicorn.Config(
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=_Protocol,
         ws="none",
@@ -67,4 +104,3 @@ def build_server(app: ASGIApp) -> Server:
         proxy_headers=False,
         timeout_graceful_shutdown=_STOP_WITHIN_S,
     )
-    return Server(config)

@@ -20,15 +20,17 @@ import uvloop
 from ooblexd.clock import monotonic_ns
 from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
+from ooblexd.control.census import Census
 from ooblexd.control.changes import Changes
+from ooblexd.control.health import HealthReport
 from ooblexd.control.link import Link
-from ooblexd.control.server import ABORT_AFTER_S, build_server
+from ooblexd.control.local import build_local_app
+from ooblexd.control.server import ABORT_AFTER_S, Local, Server
 from ooblexd.control.streams import Streams
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 
 if TYPE_CHECKING:
     from ooblexd.board import Page
-    from ooblexd.control.server import Server
 
 __all__ = ["ControlContext", "run_control"]
 
@@ -68,7 +70,7 @@ class _Control:
         self._link = Link(context.commands, self._streams, self._stop)
         self._changes = Changes(Path(context.plan.config_path), self._link)
         app = build_app(context, self._streams, self._changes)
-        self._server: Server = build_server(app)
+        self._server = Server(app, self._local())
 
     async def run(self) -> None:
         self._heartbeat.beat()
@@ -85,6 +87,16 @@ class _Control:
             tasks.cancel_scope.cancel()
         self._link.stop()
         logger.info("stopped")
+
+    def _local(self) -> Local | None:
+        context = self._context
+        if context.control_socket is None:
+            return None
+        config_path = Path(context.plan.config_path)
+        health = HealthReport(self._streams, config_path, context.parent_pid)
+        census = Census(context, self._streams, health)
+        path = Path(context.control_socket.getsockname())
+        return Local(context.control_socket, build_local_app(path, census.take))
 
     def _stop(self) -> None:
         """Let viewers go and have the server end; what lingers has a second."""

@@ -44,7 +44,8 @@ def run_worker(
     """Be ``worker`` in the forked child; returns its exit code."""
     is_control = worker.kind == "control"
     kept = {0, 1, 2, end.fileno()}
-    close_all_but(kept | {supervisor.listener.fileno()} if is_control else kept)
+    listeners = (supervisor.listener, supervisor.control_socket) if is_control else ()
+    close_all_but(kept | {one.fileno() for one in listeners if one is not None})
     _harden(worker.name)
     configure_logging(worker.name, supervisor.plan.log_level)
     try:
@@ -105,6 +106,7 @@ def _run_control(
             plan=supervisor.plan,
             supervisor_page=supervisor.page,
             parent_pid=parent,
+            control_socket=supervisor.control_socket,
         )
     )
 

@@ -51,10 +51,12 @@ class Outside:
     Attributes:
         listener: The listening socket, for control alone.
         signals: That come to this process.
+        control_socket: Listening as well, for control alone; None where there is none.
     """
 
     listener: socket.socket
     signals: SignalPipe
+    control_socket: socket.socket | None = None
 
 
 class Supervisor:
@@ -76,6 +78,7 @@ class Supervisor:
     ) -> None:
         self.plan = plan
         self.listener = outside.listener
+        self.control_socket = outside.control_socket
         self.board = Board()
         self.page = self.board.allocate()
         self._run_worker = run_worker

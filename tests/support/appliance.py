@@ -51,6 +51,7 @@ class Appliance:
             **os.environ,
             "OOBLEXD_HTTP__PORT": "0",
             "PYTHONUNBUFFERED": "1",
+            "RUNTIME_DIRECTORY": str(folder),  # for the control socket
             **(environment or {}),
         }
         self.lines: list[str] = []

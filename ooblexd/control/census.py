@@ -1,0 +1,103 @@
+"""The daemon at one moment: every stream and every worker, read off the board."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ooblexd.clock import monotonic_ns
+from ooblexd.heartbeat import WorkerWord
+from ooblexd.status import Status, StreamStatus, WorkerStatus
+
+if TYPE_CHECKING:
+    from ooblexd.control import ControlContext
+    from ooblexd.control.health import HealthReport
+    from ooblexd.control.readings import WorkerReading
+    from ooblexd.control.streams import Streams
+
+
+class Census:
+    """Takes the status of the daemon when asked.
+
+    Args:
+        context: What control was started with.
+        streams: What there is.
+        health: Judges the whole.
+    """
+
+    def __init__(
+        self, context: ControlContext, streams: Streams, health: HealthReport
+    ) -> None:
+        self._context = context
+        self._streams = streams
+        self._health = health
+
+    def take(self) -> Status:
+        """Return how everything is now."""
+        health = self._health.document()
+        host, port = self._context.listener.getsockname()[:2]
+        workers = [self._worker(worker) for worker in self._streams.workers()]
+        return Status(
+            version=health.version,
+            at_ns=monotonic_ns(),
+            uptime_s=health.uptime_s,
+            health=health.status.value,
+            host=host,
+            port=port,
+            config_path=self._context.plan.config_path,
+            streams=tuple(self._stream(name) for name in self._streams.names),
+            workers=(self._supervisor(), *workers),
+        )
+
+    def _stream(self, name: str) -> StreamStatus:
+        pages, verdict = self._streams.pages(name), self._streams.judge(name)
+        rates = pages.rates()
+        width, height = pages.size
+        return StreamStatus(
+            name=name,
+            state=verdict.state.value,
+            reason=verdict.reason,
+            picture=verdict.picture.value,
+            width=width,
+            height=height,
+            fps_in=round(rates.fps_in, 2),
+            fps_out=round(rates.fps_out, 2),
+            age_p50_ms=rates.age_p50_ms,
+            age_p99_ms=rates.age_p99_ms,
+            dropped=pages.dropped(),
+            viewers=pages.viewers,
+        )
+
+    def _worker(self, worker: WorkerReading) -> WorkerStatus:
+        page = self._context.board.page(self._streams.worker_page(worker.name))
+        pid = page.words[WorkerWord.PID]
+        return WorkerStatus(
+            name=worker.name,
+            state=worker.state.name.lower(),
+            reason=worker.reason,
+            pid=pid,
+            restarts=page.words[WorkerWord.RESTARTS],
+            cpu_s=process_cpu_s(pid),
+            resident_bytes=page.words[WorkerWord.PSS_BYTES],
+        )
+
+    def _supervisor(self) -> WorkerStatus:
+        pid = self._context.parent_pid
+        is_overdue = self._streams.is_supervisor_overdue(monotonic_ns())
+        return WorkerStatus(
+            name="supervisor",
+            state="overdue" if is_overdue else "up",
+            pid=pid,
+            cpu_s=process_cpu_s(pid),
+        )
+
+
+def process_cpu_s(pid: int) -> float | None:
+    """Return the processor time that a process has used; None where it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
