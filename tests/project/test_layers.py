@@ -57,7 +57,10 @@ LAYERS: dict[str, set[str]] = {
         "ring",
         "status",
     },
-    "cli": {"_version", "config", "errors", "log", "plan", "stages", "supervisor"},
+    "cli": {
+        *("_version", "config", "errors", "log", "plan", "stages", "supervisor"),
+        "status",
+    },
     "__main__": {"cli"},
 }
 
@@ -72,6 +75,7 @@ LIBRARIES: dict[str, set[str]] = {
     "prometheus_client": {"control.metrics"},
     "pydantic": {"config", "control.openapi"},
     "pydantic_settings": {"config.environment"},
+    "rich": {"cli"},
     "starlette": {"control"},
     "tomlkit": {"config"},
     "uvicorn": {"control"},
