@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _MEDIA_TYPES = {
-    "index.html": "text/html",
-    "ooblexd.css": "text/css",
-    "ooblexd.js": "text/javascript",
-    "player.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
+    "html": "text/html",
+    "css": "text/css",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
 }
 
 
@@ -33,8 +32,9 @@ class Page:
     def __init__(self) -> None:
         folder = files("ooblexd.control").joinpath("static")
         self._files = {
-            name: _read(folder.joinpath(name).read_bytes(), media_type)
-            for name, media_type in _MEDIA_TYPES.items()
+            file.name: _read(file.read_bytes(), _MEDIA_TYPES[suffix])
+            for file in folder.iterdir()
+            if (suffix := file.name.rpartition(".")[2]) in _MEDIA_TYPES
         }
 
     async def index(self, request: Request) -> Response:

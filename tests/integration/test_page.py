@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.appliance import Appliance
 from tests.support.browser import open_page
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,3 +27,44 @@ def test_a_browser_shows_the_demo_live_and_complains_of_nothing(
         expect(card.locator("h2")).to_have_text("demo")
         expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
         expect(card.locator("canvas")).to_be_visible()
+
+
+def test_an_effect_is_switched_and_told_its_parameters_live(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
+        card = page.locator("article.card")
+        expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+
+        card.get_by_role("button", name="Pixelate faces", exact=True).click()
+        eventually(lambda: effects_of(appliance) == ["pixelate_faces"])
+        card.get_by_role("button", name="Settings of pixelate faces").click()
+        page.get_by_label("Strength").fill("0.25")
+        eventually(lambda: chain_of(appliance)[0]["strength"] == 0.25)
+        page.get_by_role("button", name="Done").click()
+
+        card.get_by_role("button", name="Pixelate faces", exact=True).click()
+        page.get_by_role("button", name="Show it").click()
+        eventually(lambda: effects_of(appliance) == [])
+
+
+def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
+        page.get_by_role("button", name="Add a camera").first.click()
+        page.get_by_label("Address").fill("demo:")
+        page.get_by_label("Name").fill("yard")
+        page.get_by_role("button", name="Add", exact=True).click()
+
+        yard = page.locator("article.card", has_text="yard")
+        expect(yard.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        assert effects_of(appliance, "yard") == ["blur_faces"]
+        yard.get_by_role("button", name="Remove").click()
+        page.get_by_role("button", name="Remove", exact=True).last.click()
+        expect(yard).to_have_count(0)
+
+
+def chain_of(appliance: Appliance, stream: str = "demo") -> list[dict[str, Any]]:
+    chain: list[dict[str, Any]] = appliance.stream(stream)["effects"]  # type: ignore[assignment] # as the contract has it
+    return chain
+
+
+def effects_of(appliance: Appliance, stream: str = "demo") -> list[str]:
+    return [effect["effect"] for effect in chain_of(appliance, stream)]

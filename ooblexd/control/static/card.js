@@ -1,0 +1,178 @@
+// One stream: its picture, its numbers, its effects.
+
+import { api } from "./api.js";
+import { ask, number, say, sentence } from "./dom.js";
+import {
+  choosable, effectLabel, isPrivacy, needsSaying, parametersOf, replaced, withEffect,
+  withoutEffect,
+} from "./effects.js";
+import { Player } from "./player.js";
+import { openSettings } from "./settings.js";
+
+const PICTURES = { live: "Live", held: "Held", covered: "Covered", slate: "No picture" };
+const SLOW_TO_SAY_MS = 400; // a frame that comes late is held for a moment: no news
+
+export class Card {
+  // onChange() is called when the daemon has answered a change.
+  constructor(name, onChange) {
+    this.name = name;
+    this.onChange = onChange;
+    this.isVisible = false;
+    this.stream = null;
+    this.isChanging = false;
+    this.liveAt = -Infinity;
+    const root = document.getElementById("card").content.firstElementChild.cloneNode(true);
+    this.root = root;
+    this.find = (selector) => root.querySelector(selector);
+    this.find("h2").textContent = name;
+    this.find(".snapshot").href = `/streams/${name}/snapshot.jpg`;
+    this.find(".remove").addEventListener("click", () => this.remove());
+    this.find(".full").addEventListener("click", () => this.fill());
+    this.find("canvas").addEventListener("click", () => this.fill());
+    this.player = new Player(name, this.find("canvas"), (shown) => this.shown(shown));
+    this.find(".effects").setAttribute("aria-label", `Effects of ${name}`);
+    for (const kind of choosable()) this.find(".effects").append(this.chip(kind));
+  }
+
+  chip({ effect, summary }) {
+    const chip = document.createElement("span");
+    chip.className = "chip";
+    chip.dataset.effect = effect;
+    const toggle = Object.assign(document.createElement("button"), {
+      type: "button", className: "toggle", title: summary, textContent: effectLabel(effect),
+    });
+    toggle.addEventListener("click", () => this.toggle(effect));
+    chip.append(toggle);
+    if (parametersOf(effect).own.length > 0) {
+      const settings = document.getElementById("settings-button").content.cloneNode(true);
+      const button = settings.querySelector("button");
+      button.title = `Settings of ${effectLabel(effect).toLowerCase()}`;
+      button.setAttribute("aria-label", button.title);
+      button.addEventListener("click", () => this.openSettings(effect));
+      chip.append(settings);
+    }
+    return chip;
+  }
+
+  update(stream) {
+    this.stream = stream;
+    const { root } = this;
+    root.dataset.state = stream.state;
+    this.find(".source").textContent = stream.source;
+    this.find(".source").title = stream.source;
+    this.find(".viewers").textContent = stream.viewers;
+    number(this.find(".fps"), stream.fps_out, "fps");
+    this.find(".fps").title = `${Math.round(stream.fps_in)} a second come from the source`;
+    number(this.find(".age"), stream.age_p50_ms, "ms");
+    say(this.find(".reason"), stream.reason ? sentence(stream.reason) : "");
+    if (!this.isChanging) this.markEffects(stream.effects);
+    this.explain();
+  }
+
+  markEffects(chain) {
+    for (const chip of this.root.querySelectorAll(".chip")) {
+      const isOn = chain.some(({ effect }) => effect === chip.dataset.effect);
+      chip.classList.toggle("on", isOn);
+      chip.querySelector(".toggle").setAttribute("aria-pressed", String(isOn));
+      const settings = chip.querySelector(".settings");
+      if (settings) settings.hidden = !isOn;
+    }
+  }
+
+  shown(shown) {
+    this.hasPicture = shown !== null;
+    const now = performance.now();
+    if (shown?.picture === "live") this.liveAt = now;
+    const isLive = shown && now - this.liveAt < SLOW_TO_SAY_MS;
+    const picture = isLive ? "live" : shown?.picture ?? "none";
+    const badge = this.find(".badge");
+    badge.dataset.picture = picture;
+    const text = PICTURES[picture] ?? "";
+    const isAged = isLive && shown.ageMs !== null;
+    this.find(".badge-text").textContent = isAged ? `${text} · ${Math.round(shown.ageMs)} ms` : text;
+    this.explain();
+  }
+
+  // What stands where the picture would be.
+  explain() {
+    const words = {
+      stopped: "Switched off",
+      down: "No picture",
+      starting: "Connecting…",
+      failed: "Out of order",
+    };
+    const waiting = this.hasPicture ? "" : words[this.stream?.state] ?? "Waiting for a picture…";
+    if (this.find(".waiting").textContent !== waiting) this.find(".waiting").textContent = waiting;
+  }
+
+  async toggle(effect) {
+    const chain = this.stream.effects;
+    if (this.isChanging) return;
+    if (!chain.some((one) => one.effect === effect)) {
+      if (needsSaying(effect)) this.openSettings(effect);
+      else await this.apply(withEffect(chain, { effect }));
+      return;
+    }
+    if (isPrivacy(effect)) {
+      const text = `Everyone who can watch ${this.name} will see what it covers.`;
+      const off = `Switch off ${effectLabel(effect).toLowerCase()}?`;
+      if (!(await ask(off, text, "Show it"))) return;
+    }
+    await this.apply(withoutEffect(chain, effect));
+  }
+
+  openSettings(effect) {
+    const current = this.stream.effects.find((one) => one.effect === effect);
+    openSettings({
+      stream: this.name,
+      picture: this.find("canvas"),
+      effect: current ?? { effect },
+      // Tells whether the daemon took it: an Error says why not.
+      change: async (changed) => {
+        const chain = this.stream.effects;
+        const isOn = chain.some((one) => one.effect === effect);
+        const wanted = isOn ? replaced(chain, changed) : withEffect(chain, changed);
+        await this.send(wanted);
+      },
+    });
+  }
+
+  async apply(chain) {
+    await this.change(() => this.send(chain));
+  }
+
+  async send(chain) {
+    this.markEffects(chain);
+    await api("PUT", `/api/v1/streams/${this.name}/effects`, chain);
+    this.stream = { ...this.stream, effects: chain };
+  }
+
+  async remove() {
+    const text = "It leaves the configuration too. Other streams go on.";
+    if (!(await ask(`Remove ${this.name}?`, text, "Remove"))) return;
+    await this.change(() => api("DELETE", `/api/v1/streams/${this.name}`));
+  }
+
+  async change(request) {
+    this.isChanging = true;
+    say(this.find(".problem"), "");
+    try {
+      await request();
+    } catch (problem) {
+      say(this.find(".problem"), sentence(problem.message));
+    } finally {
+      this.isChanging = false;
+    }
+    await this.onChange();
+  }
+
+  fill() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.find(".picture").requestFullscreen?.();
+  }
+
+  close() {
+    this.player.play("off");
+    this.root.remove();
+  }
+}

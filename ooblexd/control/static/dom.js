@@ -1,0 +1,33 @@
+// Small things that every part of the page does with the document.
+
+export const $ = (id) => document.getElementById(id);
+
+export function say(element, text) {
+  element.textContent = text;
+  element.hidden = !text;
+}
+
+export function number(element, value, unit) {
+  element.textContent = value === null || value === undefined ? "–" : `${Math.round(value)} `;
+  if (value === null || value === undefined) return;
+  const small = document.createElement("small");
+  small.textContent = unit;
+  element.append(small);
+}
+
+export function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+// A question with two answers, for what cannot be taken back at a glance.
+export function ask(title, text, yes) {
+  const dialog = $("ask-dialog");
+  $("ask-title").textContent = title;
+  $("ask-text").textContent = text;
+  $("ask-yes").textContent = yes;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}

@@ -1,0 +1,38 @@
+// How the daemon is: a word in the bar, all checks in a dialog.
+
+import { api } from "./api.js";
+import { $, sentence } from "./dom.js";
+
+let health = null;
+
+export async function refreshHealth() {
+  try {
+    health = await api("GET", "/health");
+  } catch {
+    health = { status: "unreachable", checks: {} };
+  }
+  $("health").dataset.status = health.status;
+  $("health-text").textContent = sentence(health.status);
+}
+
+export function showHealth() {
+  if (!health) return;
+  const hours = (health.uptime_s / 3600).toFixed(1);
+  $("health-about").textContent = health.version ? `ooblexd ${health.version}, running for ${hours} h` : "The daemon does not answer.";
+  $("checks").replaceChildren(...Object.entries(health.checks).map(([name, check]) => {
+    const item = document.createElement("li");
+    item.dataset.status = check.status;
+    const dot = document.createElement("span");
+    dot.className = "dot";
+    const title = document.createElement("span");
+    title.textContent = name.replace(":", " ");
+    item.append(dot, title);
+    if (check.reason) {
+      const reason = document.createElement("p");
+      reason.textContent = sentence(check.reason);
+      item.append(reason);
+    }
+    return item;
+  }));
+  $("health-dialog").showModal();
+}
