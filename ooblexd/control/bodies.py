@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from ooblexd.control.guard import is_json
 from ooblexd.control.problems import ProblemError
 
@@ -12,26 +14,24 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 1 << 20
-
-
-def require_json(request: Request) -> None:
-    """Refuse a change whose ``Content-Type`` a foreign page could have sent.
-
-    Raises:
-        ProblemError: 415.
-    """
-    if not is_json(request.headers.get("content-type")):
-        raise ProblemError(415, "a change needs Content-Type: application/json")
+BODY_WITHIN_S = 30.0
 
 
 async def read_json(request: Request) -> Any:
     """Return the JSON value of the body.
 
     Raises:
-        ProblemError: 415 by its type, 413 by its size, 400 where it is not JSON.
+        ProblemError: 415 where its type is one that a foreign page could send, 413 by
+            its size, 408 where it does not come, 400 where it is not JSON.
     """
-    require_json(request)
-    body = await _read_bounded(request)
+    if not is_json(request.headers.get("content-type")):
+        raise ProblemError(415, "a change needs Content-Type: application/json")
+    try:
+        with anyio.fail_after(BODY_WITHIN_S):
+            body = await _read_bounded(request)
+    except TimeoutError as exc:
+        detail = f"the body did not come within {BODY_WITHIN_S:g} s"
+        raise ProblemError(408, detail) from exc
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as exc:

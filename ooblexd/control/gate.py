@@ -15,12 +15,14 @@ from ooblexd.control.requests import OTHER
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from ooblexd.control.requests import RequestCounts
 
 logger = logging.getLogger(__name__)
 
+_NO_WEBSOCKET = "no WebSocket is spoken here; watch /streams/NAME/stream.mjpg"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # Nothing is loaded from elsewhere, nobody may frame the page, and no other site may
@@ -82,8 +84,8 @@ class Gate:
             await send(message)
 
         refusal = self._refusal(scope["method"], headers)
-        if refusal:
-            await problem(403, refusal)(scope, receive, send_out)
+        if refusal is not None:
+            await refusal(scope, receive, send_out)
             return
         try:
             await self._app(scope, receive, send_out)
@@ -97,19 +99,22 @@ class Gate:
             detail = f"the daemon made a mistake; its log has it as {request_id}"
             await problem(500, detail)(scope, receive, send_out)
 
-    def _refusal(self, method: str, headers: Headers) -> str:
+    def _refusal(self, method: str, headers: Headers) -> Response | None:
         host = headers.get("host")
         if not guard.is_allowed_host(host, self._allowed_hosts):
-            return (
+            return problem(
+                403,
                 "this daemon does not answer to that Host; add it to "
-                "http.allowed_hosts in the configuration file"
+                "http.allowed_hosts in the configuration file",
             )
+        if headers.get("upgrade", "").lower() == "websocket":
+            return problem(400, _NO_WEBSOCKET)
         origin = headers.get("origin")
         if method in _SAFE_METHODS or origin is None:
-            return ""
+            return None
         if not guard.is_same_origin(origin, host or ""):
-            return "changes are accepted from this daemon's own page only"
-        return ""
+            return problem(403, "changes are accepted from this daemon's own page only")
+        return None
 
     def _count(self, scope: Scope, status: int) -> None:
         path = self._paths.get(scope.get("endpoint"), OTHER)

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ooblexd.control.protocol import Protocol
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
 ABORT_AFTER_S = 0.7
 _STOP_WITHIN_S = 1  # uvicorn's own bound, which logs an error where it is reached
@@ -22,26 +23,6 @@ _STOP_WITHIN_S = 1  # uvicorn's own bound, which logs an error where it is reach
 _KEEP_PATH: dict[str, Any] = (
     {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 )
-
-
-class _Protocol(H11Protocol):
-    """HTTP that shows the application its transport, as ``ooblexd.transport``.
-
-    A viewer that stalls is dropped by aborting its transport: closing one politely
-    would wait until the viewer has read what is buffered, which it never does.
-    """
-
-    def connection_made(  # type: ignore[override] # narrower, as uvicorn has it
-        self, transport: asyncio.Transport
-    ) -> None:
-        super().connection_made(transport)
-        inner = self.app
-
-        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["ooblexd.transport"] = transport
-            await inner(scope, receive, send)
-
-        self.app = with_transport
 
 
 class Local(NamedTuple):
@@ -71,8 +52,8 @@ class Server(uvicorn.Server):
         config = _config(self._local.app)
         config.load()
 
-        def protocol() -> _Protocol:
-            return _Protocol(config, self.server_state, {})
+        def protocol() -> Protocol:
+            return Protocol(config, self.server_state, {})
 
         loop = asyncio.get_running_loop()
         listener = self._local.listener
@@ -82,7 +63,7 @@ class Server(uvicorn.Server):
     def abort_connections(self) -> None:
         """Drop every connection that is still there, and what its buffers hold."""
         for connection in tuple(self.server_state.connections):
-            assert isinstance(connection, _Protocol)
+            assert isinstance(connection, Protocol)
             connection.transport.abort()
 
     @contextmanager
@@ -94,7 +75,7 @@ class Server(uvicorn.Server):
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ooblexd.clock import NS_PER_MS, monotonic_ns
 from ooblexd.control.answers import StreamReport
-from ooblexd.control.bodies import read_json, read_object, require_json
+from ooblexd.control.bodies import read_json, read_object
 from ooblexd.control.problems import ProblemError
 from ooblexd.control.represent import public_table
 
@@ -82,7 +82,6 @@ class StreamsApi:
 
     async def _remove(self, request: Request) -> Response:
         name = self._name(request)
-        require_json(request)
         async with self._changes.lock:
             self._check_match(request, name)
             await self._changes.remove(name)

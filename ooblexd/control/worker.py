@@ -22,6 +22,7 @@ from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
 from ooblexd.control.census import Census
 from ooblexd.control.changes import Changes
+from ooblexd.control.feeds import STALLED_S
 from ooblexd.control.health import HealthReport
 from ooblexd.control.link import Link
 from ooblexd.control.local import build_local_app
@@ -50,9 +51,13 @@ def run_control(context: ControlContext) -> None:
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Accepted sockets inherit it: a part of a stream must not wait for more to send.
     context.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Likewise: who asks and never reads the answer is gone after this long.
+    context.listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_S * 1000)
+    )
     loop = uvloop.new_event_loop()
     try:
         loop.run_until_complete(_Control(context).run())
