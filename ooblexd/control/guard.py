@@ -2,8 +2,10 @@
 
 Without them any web page that the owner of the box visits could drive the daemon
 through the owner's own browser: by a name that resolves to 127.0.0.1 (so ``Host`` is on
-an allow-list), or by a form posted across origins (so a change needs a JSON body, which
-a form cannot have, and an ``Origin``, where there is one, must be ours).
+an allow-list), or by a form posted across origins (so a body must be JSON, which a form
+cannot have, and an ``Origin``, where there is one, must be ours). A form cannot send
+``DELETE`` either, and a script that does must ask first, which nobody answers: so that
+one needs no body.
 
 All functions are pure: they take header values and return a verdict.
 """

@@ -92,7 +92,8 @@ def test_a_change_that_a_form_could_send_is_refused(client: httpx.Client) -> Non
     answer = client.post("/api/v1/streams", content=b"{}")
 
     assert answer.status_code == 415
-    assert client.delete("/api/v1/streams/door").status_code == 415
+    origin = {"Origin": "http://evil.example"}
+    assert client.delete("/api/v1/streams/door", headers=origin).status_code == 403
 
 
 def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
@@ -133,6 +134,57 @@ def test_a_file_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> 
     again = client.get("/static/ooblexd.js", headers={"If-None-Match": tag})
 
     assert again.status_code == 304
+
+
+def test_each_path_says_what_is_possible_there(client: httpx.Client) -> None:
+    answer = client.options("/api/v1/streams/door")
+
+    assert answer.status_code == 204
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+    assert "access-control-allow-origin" not in answer.headers
+    assert client.options("/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/health", "/metrics", "/openapi.json", "/api/v1/streams"],
+)
+def test_the_head_of_an_answer_is_had_alone(client: httpx.Client, path: str) -> None:
+    answer, whole = client.head(path), client.get(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == whole.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/" + "x" * 5000,
+        "/api/v1/streams/" + "x" * 5000,
+        "/streams/door/snapshot.jpg?" + "&".join(f"{n}={n}" for n in range(5000)),
+    ],
+)
+def test_a_long_question_has_a_short_answer(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code in (404, 422)
+    assert len(answer.content) < 4000
+    assert "…" in answer.json()["detail"]
+
+
+def test_a_websocket_is_refused_in_words(client: httpx.Client) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+
+    answer = client.get("/streams/door/stream.mjpg", headers=upgrade)
+
+    assert answer.status_code == 400
+    assert "no WebSocket" in answer.json()["detail"]
+
+
+def test_an_upgrade_of_http_is_passed_over(client: httpx.Client) -> None:
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
+
+    assert client.get("/healthz", headers=upgrade).status_code == 200
 
 
 # Health and metrics.
@@ -345,7 +397,7 @@ def test_effects_are_replaced_on_the_running_stream(
 def test_a_removed_stream_is_gone_from_file_and_daemon(
     client: httpx.Client, config_path: Path
 ) -> None:
-    answer = client.request("DELETE", "/api/v1/streams/door", headers=JSON)
+    answer = client.delete("/api/v1/streams/door")
 
     assert answer.status_code == 204
     assert client.get("/api/v1/streams/door").status_code == 404
