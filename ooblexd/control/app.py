@@ -43,9 +43,7 @@ class _Daemon:
     """What is asked of the daemon as a whole."""
 
     def __init__(self, context: ControlContext, streams: Streams) -> None:
-        self._health = HealthReport(
-            streams, Path(context.plan.config_path), context.parent_pid
-        )
+        self._health = HealthReport(streams, Path(context.plan.config_path))
         self._engine = context.plan.engine
 
     async def health(self, _request: Request) -> Response:

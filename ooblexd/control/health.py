@@ -135,15 +135,11 @@ class HealthReport:
     Args:
         streams: What there is.
         config_path: The file that changes are written to.
-        supervisor_pid: Whose age is the daemon's.
     """
 
-    def __init__(
-        self, streams: Streams, config_path: Path, supervisor_pid: int
-    ) -> None:
+    def __init__(self, streams: Streams, config_path: Path) -> None:
         self._streams = streams
         self._config_path = config_path
-        self._started_s = process_start_s(supervisor_pid)
         self._disk = OK
         self._disk_due_ns = 0
 
@@ -157,7 +153,7 @@ class HealthReport:
         for name in self._streams.names:
             checks[f"source:{name}"] = check_stream(self._streams.judge(name))
         checks["engines"] = check_engines(workers)
-        checks["shm"] = check_shared_memory()
+        checks["shm"] = self._check_shared_memory()
         checks["disk"] = self._check_disk(now_ns)
         checks["clock"] = check_clock(time.time())
         return checks
@@ -168,7 +164,7 @@ class HealthReport:
         return HealthDocument(
             status=worst(check.status for check in checks.values()),
             version=__version__,
-            uptime_s=int(_since_boot_s() - self._started_s),
+            uptime_s=(monotonic_ns() - self._streams.started_ns) // NS_PER_S,
             checks=checks,
         )
 
@@ -177,22 +173,18 @@ class HealthReport:
             return Check(Health.UNHEALTHY, "the supervisor is overdue")
         return OK
 
+    def _check_shared_memory(self) -> Check:
+        """Judge by the file system, and by whether any stream has got a place there."""
+        refused = self._streams.without_memory()
+        if refused and len(refused) == len(self._streams.enabled):
+            return Check(Health.UNHEALTHY, next(iter(refused.values())))
+        return check_shared_memory()
+
     def _check_disk(self, now_ns: int) -> Check:
         if now_ns >= self._disk_due_ns:
             self._disk = check_disk(self._config_path)
             self._disk_due_ns = now_ns + _DISK_CHECK_NS
         return self._disk
-
-
-def process_start_s(pid: int) -> float:
-    """Return when a process was started, in seconds from boot (proc(5), stat)."""
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    ticks = int(stat.rpartition(")")[2].split()[19])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _since_boot_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def worst(statuses: Iterable[Health]) -> Health:

@@ -16,7 +16,7 @@ from ooblexd.control.readings import (
     read_worker,
 )
 from ooblexd.errors import RingError
-from ooblexd.heartbeat import is_overdue
+from ooblexd.heartbeat import WorkerWord, is_overdue
 from ooblexd.plan import parse_stream_plan
 
 if TYPE_CHECKING:
@@ -98,6 +98,26 @@ class Streams:
     def names(self) -> tuple[str, ...]:
         """Of all streams, in the order of the configuration."""
         return tuple(self._streams)
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The names of those that are not switched off."""
+        return tuple(n for n in self._streams if self._streams[n].plan.enabled)
+
+    @property
+    def started_ns(self) -> int:
+        """Monotonic time at which the daemon started."""
+        return self._supervisor.words[WorkerWord.STATE_SINCE_NS]
+
+    def without_memory(self) -> dict[str, str]:
+        """Return why, by the name of each enabled stream that got no shared memory."""
+        lacking = [name for name in self.enabled if not self._feed_of(name).has_ring]
+        verdicts = {name: self.judge(name) for name in lacking}
+        return {
+            name: verdict.reason
+            for name, verdict in verdicts.items()
+            if verdict.state == StreamState.DOWN
+        }
 
     def feed(self, name: str) -> Feed | None:
         """Return a stream's feed; None where there is no such stream."""

@@ -98,7 +98,7 @@ class _Control:
         if context.control_socket is None:
             return None
         config_path = Path(context.plan.config_path)
-        health = HealthReport(self._streams, config_path, context.parent_pid)
+        health = HealthReport(self._streams, config_path)
         census = Census(context, self._streams, health)
         path = Path(context.control_socket.getsockname())
         return Local(context.control_socket, build_local_app(path, census.take))

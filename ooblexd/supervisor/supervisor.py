@@ -19,7 +19,7 @@ from ooblexd.board import Board
 from ooblexd.clock import NS_PER_MS, monotonic_ns
 from ooblexd.commands import ApplyPlan, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
-from ooblexd.heartbeat import Heartbeat, WorkerState
+from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.supervisor.reload import wishes_of
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.stream import CONTROL
@@ -83,7 +83,9 @@ class Supervisor:
         self.page = self.board.allocate()
         self._run_worker = run_worker
         self._reread = reread
-        self._heartbeat = Heartbeat(self.board.page(self.page))
+        own = self.board.page(self.page)
+        own.words[WorkerWord.STATE_SINCE_NS] = monotonic_ns()  # the daemon's age
+        self._heartbeat = Heartbeat(own)
         self._streams = Streams(
             self.board, self.page, plan.inference_workers, self._fork
         )

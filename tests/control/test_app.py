@@ -4,10 +4,12 @@ import http.client
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ooblexd.clock import NS_PER_S
 from ooblexd.config.load import load_config
 from ooblexd.control.bodies import MAX_BODY_BYTES
 from ooblexd.counters import SourceState
@@ -229,6 +231,36 @@ def test_an_overdue_supervisor_is_unhealthy(
     assert client.get("/health").status_code == 503
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
+
+
+def test_no_memory_for_any_stream_is_unhealthy(bench: ControlBench) -> None:
+    bench.stop()
+    yard = replace(bench.streams["door"].plan, name="yard")
+    bench.add_stream(yard)
+    bench.streams["door"].is_without_memory = True
+    bench.start()
+    bench.source("door", SourceState.DOWN, "shared memory: 9 MiB needed, 1 MiB free")
+    bench.source("yard", SourceState.DOWN, "no route")
+
+    with bench.client() as client:
+        one_has_some = client.get("/health")
+        bench.change(replace(yard, enabled=False))
+        eventually(lambda: client.get("/health").status_code == 503)
+        none_has = client.get("/health").json()
+
+    assert (one_has_some.status_code, one_has_some.json()["status"]) == (
+        200,
+        "degraded",
+    )
+    assert none_has["status"] == "unhealthy"
+    assert "9 MiB" in none_has["checks"]["shm"]["reason"]
+
+
+def test_the_uptime_is_the_daemons(bench: ControlBench, client: httpx.Client) -> None:
+    page = bench.board.page(bench.supervisor_page)
+    page.words[WorkerWord.STATE_SINCE_NS] -= 90 * NS_PER_S
+
+    assert 90 <= client.get("/health").json()["uptime_s"] < 120
 
 
 def test_metrics_speak_the_names_of_the_contract(client: httpx.Client) -> None:

@@ -67,6 +67,7 @@ class BenchStream:
     wake_fd: int
     demand_fd: int
     sequence: int = 0
+    is_without_memory: bool = False
 
 
 @dataclass
@@ -90,6 +91,8 @@ class ControlBench:
         self.port: int = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.is_ready = threading.Event()
+        own = self.board.page(self.supervisor_page)
+        own.words[WorkerWord.STATE_SINCE_NS] = monotonic_ns()
         self.beat(3600)
         self.board.page(self.page).words[WorkerWord.STATE] = WorkerState.UP
 
@@ -289,7 +292,8 @@ class ControlBench:
             ingest_worker_page=0,
         )
         send(self.end, configure, (stream.demand_fd,))
-        self._attach(stream)
+        if not stream.is_without_memory:
+            self._attach(stream)
 
     def _attach(self, stream: BenchStream) -> None:
         spec = stream.segment.spec
