@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ooblexd.sources.options import SourceDescription, SourceOptions, Transport
+from ooblexd.sources.rate import Rate, Thinned
 from ooblexd.sources.url import scheme_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Picture",
+    "Rate",
     "Source",
     "SourceDescription",
     "SourceOptions",
@@ -63,6 +65,9 @@ class Picture(Protocol):
     def copy_to(self, planes: Planes) -> None:
         """Write the picture as I420 into ``planes``, which have its size."""
 
+    def planes(self) -> Planes:
+        """Lend the picture as I420, to be read only and while the picture is kept."""
+
 
 class Source(Protocol):
     """Something that gives pictures until it fails or is closed.
@@ -78,7 +83,7 @@ class Source(Protocol):
     def description(self) -> SourceDescription: ...  # noqa: D102 - documented above
 
     def read(self) -> Picture:
-        """Block until the next picture.
+        """Block until the next picture that ``options.rate`` admits.
 
         Raises:
             SourceUnavailableError: It ended, or delivered nothing for 3 s.
@@ -104,11 +109,11 @@ def open_source(url: str, options: SourceOptions | None = None) -> Source:
         case "demo":
             from ooblexd.sources.demo import DemoSource  # noqa: PLC0415 - loads PyAV
 
-            return DemoSource(options)
+            return Thinned(DemoSource(options), options.rate)
         case "file":
             from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
 
-            return Clip(url.partition(":")[2], options)
+            return Thinned(Clip(url.partition(":")[2], options), options.rate)
         case "rtsp" | "rtsps":
             from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _FAILURES_IN_A_ROW = 10
 _REORDERED = 32  # more packets than any decoder holds back
+_UNWANTED = -1  # stands for an arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class NetworkSource:
         self._container = open_container(address, options)
         try:
             self._stream = self._container.streams.video[0]
+            self._skims = is_intra_only(self._stream.codec_context)
             self._frames = self._decoded()
             self._first: tuple[av.VideoFrame, int] | None = next(self._frames)
             self.description = _describe(self._container, address.transport)
@@ -82,13 +84,13 @@ class NetworkSource:
             raise
 
     def read(self) -> DecodedPicture:
-        """Block until the next picture.
+        """Block until the next picture that the rate admits.
 
         Raises:
             SourceUnavailableError: It ended, nothing came for ``read_timeout_s``, or
                 nothing that came could be decoded.
         """
-        self._deadline_ns = self._options.now_ns() + _ns(self._options.read_timeout_s)
+        self._extend_deadline()
         frame, arrival_ns = self._first or next(self._frames)
         self._first = None
         pts_ns = 0
@@ -111,7 +113,13 @@ class NetworkSource:
         is_synced = False
         arrivals: dict[int | None, int] = {}
         for packet, arrival_ns in self._packets():
-            arrivals[packet.pts] = arrival_ns
+            is_wanted = not is_synced or self._options.rate.admits(arrival_ns)
+            if not is_wanted:
+                self._extend_deadline()
+                if self._skims:
+                    continue
+            self._skip_what_nothing_needs(is_wanted=is_wanted)
+            arrivals[packet.pts] = arrival_ns if is_wanted else _UNWANTED
             while len(arrivals) > _REORDERED:
                 del arrivals[next(iter(arrivals))]
             frames, failure = _decode(packet)
@@ -124,10 +132,19 @@ class NetworkSource:
             for frame in frames:
                 failures = 0
                 is_synced = is_synced or frame.key_frame or not frame.is_corrupt
-                if is_synced:
-                    yield frame, arrivals.pop(frame.pts, arrival_ns)
+                at_ns = arrivals.pop(frame.pts, arrival_ns)
+                if is_synced and at_ns != _UNWANTED:
+                    yield frame, at_ns
             if self._options.now_ns() > self._deadline_ns:
                 raise SourceUnavailableError("no picture in what arrives")
+
+    def _extend_deadline(self) -> None:
+        """Something came, if nothing that is wanted."""
+        self._deadline_ns = self._options.now_ns() + _ns(self._options.read_timeout_s)
+
+    def _skip_what_nothing_needs(self, *, is_wanted: bool) -> None:
+        """Have the decoder pass over a picture that no other one refers to."""
+        self._stream.codec_context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
 
     def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], int]]:
         packets = self._container.demux(self._stream)
@@ -175,6 +192,11 @@ def open_container(address: Address, options: SourceOptions) -> InputContainer:
         container.close()
         raise
     return container
+
+
+def is_intra_only(codec: av.VideoCodecContext) -> bool:
+    """Say whether each picture can be decoded without any other."""
+    return bool(codec.codec.intra_only)
 
 
 def resolve(address: Address, timeout_s: float) -> None:

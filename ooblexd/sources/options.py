@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ooblexd.clock import monotonic_ns
+from ooblexd.sources.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,14 @@ class SourceOptions:
         transport: For RTSP only.
         open_timeout_s: `ooblexd.sources.open_source` blocks no longer than this.
         read_timeout_s: `Source.read` gives up when nothing came for so long.
+        rate: Which pictures are wanted; the others are read and thrown away.
         now_ns: The monotonic clock, in ns.
     """
 
     transport: Transport = "auto"
     open_timeout_s: float = 10.0
     read_timeout_s: float = 3.0
+    rate: Rate = field(default_factory=Rate)
     now_ns: Callable[[], int] = monotonic_ns
 
 

@@ -14,12 +14,13 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ooblexd.frame import Matrix
+from ooblexd.pixels import Planes, copy_planes
 
 if TYPE_CHECKING:
     import av
     from av.video.plane import VideoPlane
 
-    from ooblexd.pixels import Plane, Planes
+    from ooblexd.pixels import Plane
 
 _HD_HEIGHT_PX = 720  # players take BT.709 from here on where the stream does not say
 _MATRIX_CODES = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601}  # H.273, table 4
@@ -45,8 +46,11 @@ class DecodedPicture:
 
     def copy_to(self, planes: Planes) -> None:
         """Write the picture as I420 into ``planes``, which have its size."""
-        for decoded, target in zip(self.frame.planes, planes, strict=True):
-            np.copyto(target, _samples(decoded))
+        copy_planes(self.planes(), planes)
+
+    def planes(self) -> Planes:
+        """Lend the decoder's own planes, without a copy."""
+        return Planes(*(_samples(decoded) for decoded in self.frame.planes))
 
 
 def picture_of(

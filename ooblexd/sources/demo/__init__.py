@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd.clock import unix_us
+from ooblexd.pixels import new_planes
 from ooblexd.sources.clip import Clip
 from ooblexd.sources.pixelclock import stamp
 
@@ -46,6 +47,12 @@ class StampedPicture:
         """Write the picture as I420 into ``planes``, and its capture time over it."""
         self.picture.copy_to(planes)
         stamp(planes, unix_us(self.capture_ns), self.tick)
+
+    def planes(self) -> Planes:
+        """Lend a copy: the decoder needs its own picture without the clock."""
+        copy = new_planes(self.width, self.height)
+        self.copy_to(copy)
+        return copy
 
 
 class DemoSource:
