@@ -23,7 +23,8 @@ Reading order:
 
 1. `frame`, `pixels` — what travels; `clock` — when
 2. `sources`, `sources.demo`, `sources.url` — where it enters; then any other source
-3. `stages`, `stages.context`, `stages.ingest`, `stages.attachment` — into the raw ring
+3. `stages`, `stages.context`, `stages.ingest`, `stages.pump`, `stages.geometry`,
+   `stages.attachment` — into the raw ring
 4. `ring`, `ring.spec`, `ring.writer`, `ring.reader` — between processes
 5. `stages.inference`, `stages.chain`, `effects`, `engines` — through the effects
 6. `stages.output`, `stages.showing`, `stages.surroundings`, `stages.standins`,

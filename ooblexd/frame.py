@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 HEADER_BYTES = 256
 _MAGIC = 0x4F4F4246  # "OOBF"
-_VERSION = 1
+_VERSION = 2
 
 
 class PixelFormat(enum.IntEnum):
@@ -60,7 +60,7 @@ class Step(enum.IntEnum):
 
 
 _NO_STEPS = (0,) * len(Step)
-_STRUCT = struct.Struct("<IHHQQIIIBBBBqqQ" + "q" * len(Step))
+_STRUCT = struct.Struct("<IHHQQIIIBBBBqqQQ" + "q" * len(Step))
 assert _STRUCT.size <= HEADER_BYTES
 
 
@@ -81,6 +81,8 @@ class FrameHeader:
         pts_ns: The source's own presentation time, in ns from its start.
         capture_ns: Monotonic time at which the source handed the picture over.
         revision: The configuration revision whose chain the frame has passed.
+        scene: Which view of which source it is; what was tracked in another scene
+            says nothing about this one.
         steps_ns: Monotonic time of each `Step`; 0 where the frame was not there yet.
     """
 
@@ -96,6 +98,7 @@ class FrameHeader:
     verdict: Verdict = Verdict.LIVE
     pts_ns: int = 0
     revision: int = 0
+    scene: int = 0
     steps_ns: tuple[int, ...] = field(default=_NO_STEPS)
 
     def stamped(self, step: Step, at_ns: int) -> FrameHeader:
@@ -124,6 +127,7 @@ class FrameHeader:
             self.pts_ns,
             self.capture_ns,
             self.revision,
+            self.scene,
             *self.steps_ns,
         )
 
@@ -153,7 +157,8 @@ def unpack_header(slot: memoryview) -> FrameHeader:
         pts_ns=fields[12],
         capture_ns=fields[13],
         revision=fields[14],
-        steps_ns=tuple(fields[15:]),
+        scene=fields[15],
+        steps_ns=tuple(fields[16:]),
     )
     if HEADER_BYTES + header.payload_bytes > len(slot):
         raise ValueError(

@@ -11,6 +11,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+Flip = Literal["none", "horizontal", "vertical", "both"]
+"""Which way a picture is mirrored; ``horizontal`` exchanges left and right."""
+
 
 @dataclass(frozen=True, slots=True)
 class EffectPlan:
@@ -32,6 +35,23 @@ class EffectPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CropPlan:
+    """The part of a picture that is kept, in shares of its width and height.
+
+    Attributes:
+        left: Of the width, 0 to 1.
+        top: Of the height, 0 to 1.
+        width: Likewise; with ``left`` at most 1.
+        height: Likewise; with ``top`` at most 1.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPlan:
     """One stream, from its source to its encoded pictures.
 
@@ -39,7 +59,11 @@ class StreamPlan:
         name: ``^[a-z0-9][a-z0-9_-]{0,62}$``.
         source: The source's URL, with its credentials: never to be logged.
         transport: For RTSP: ``auto``, ``tcp`` or ``udp``.
-        max_fps: Frames above it are dropped after decoding; 0 is no limit.
+        max_fps: Frames above it are dropped, before decoding where that can be; 0 is
+            no limit.
+        rotate: Degrees clockwise: 0, 90, 180 or 270.
+        flip: ``none``, ``horizontal``, ``vertical`` or ``both``, after turning it.
+        crop: What is kept of the picture, after turning and flipping it.
         max_age_ms: A frame older than this is not shown; 0 lets the daemon choose.
         jpeg_quality: 1..100.
         effects: The chain, in its order.
@@ -50,6 +74,9 @@ class StreamPlan:
     source: str
     transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: float = 0.0
+    rotate: int = 0
+    flip: Flip = "none"
+    crop: CropPlan = CropPlan()
     max_age_ms: int = 0
     jpeg_quality: int = 80
     effects: tuple[EffectPlan, ...] = ()
@@ -110,5 +137,6 @@ def parse_daemon_plan(text: str) -> DaemonPlan:
 
 
 def _stream_of(fields: dict[str, Any]) -> StreamPlan:
+    fields["crop"] = CropPlan(**fields["crop"])
     fields["effects"] = tuple(EffectPlan(**effect) for effect in fields["effects"])
     return StreamPlan(**fields)

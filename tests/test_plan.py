@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ooblexd.plan import (
+    CropPlan,
     DaemonPlan,
     EffectPlan,
     StreamPlan,
@@ -36,6 +37,9 @@ STREAMS = st.builds(
     source=st.text(),
     transport=st.sampled_from(["auto", "tcp", "udp"]),
     max_fps=st.floats(0, 240),
+    rotate=st.sampled_from([0, 90, 180, 270]),
+    flip=st.sampled_from(["none", "horizontal", "vertical", "both"]),
+    crop=st.builds(CropPlan, *[st.floats(0, 1)] * 4),
     max_age_ms=st.integers(0, 60_000),
     jpeg_quality=st.integers(1, 100),
     effects=CHAINS,

@@ -176,13 +176,15 @@ class ConfigFile:
     ) -> dict[str, Any]:
         """Return what the file is to say of ``keys``; nothing that a variable says."""
         values: dict[str, Any] = {}
+        table = table_of(stream)
         for key in type(stream).model_fields:
             if key not in keys:
                 continue
             path = ("streams", name, key)
-            if path in self._overrides:
-                raise OverriddenError(".".join(path), self._overrides[path])
-            values[key] = getattr(stream, key)
+            for leaf, variable in self._overrides.items():
+                if leaf[:3] == path:
+                    raise OverriddenError(".".join(leaf), variable)
+            values[key] = table[key]
         if "effects" in values:
             values["effects"] = [_effect_value(effect) for effect in stream.effects]
         return values

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ooblexd.effects.catalogue import EFFECTS
-from ooblexd.plan import DaemonPlan, EffectPlan, StreamPlan
+from ooblexd.plan import CropPlan, DaemonPlan, EffectPlan, StreamPlan
 
 if TYPE_CHECKING:
     from ooblexd.config.schema import Config, EffectConfig, StreamConfig
@@ -44,6 +44,9 @@ def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
         source=stream.source,
         transport=stream.transport,
         max_fps=stream.max_fps,
+        rotate=stream.rotate,
+        flip=stream.flip,
+        crop=CropPlan(**stream.crop.model_dump()),
         max_age_ms=stream.max_age_ms,
         jpeg_quality=stream.jpeg_quality,
         effects=tuple(_plan_of_effect(effect) for effect in stream.effects),

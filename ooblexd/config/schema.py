@@ -18,10 +18,15 @@ from ooblexd.config.values import (
     AllowedHost,
     ListenHost,
     Number,
+    Rotation,
     StreamName,
     Whole,
     Workers,
+    own_words,
 )
+from ooblexd.plan import Flip
+
+_ROUNDING = 1e-9  # 0.9 + 0.1 is more than 1 in some orders
 
 
 class Section(BaseModel):
@@ -62,6 +67,27 @@ class EffectConfig(Section):
         return complete_effect(value)
 
 
+class CropConfig(Section):
+    """The part of a picture that is kept, in shares of its width and height.
+
+    Shares mean the same part of the scene when the camera changes its resolution, and
+    can be drawn on a page that shows the picture at any size.
+    """
+
+    left: Number = Field(default=0.0, ge=0, le=1)
+    top: Number = Field(default=0.0, ge=0, le=1)
+    width: Number = Field(default=1.0, ge=0.01, le=1)
+    height: Number = Field(default=1.0, ge=0.01, le=1)
+
+    @model_validator(mode="after")
+    def _lies_within(self) -> "CropConfig":
+        for start, length in (("left", "width"), ("top", "height")):
+            end = getattr(self, start) + getattr(self, length)
+            if end > 1 + _ROUNDING:
+                raise own_words(f"{start} + {length} is {end:g}, at most 1")
+        return self
+
+
 class StreamConfig(Section):
     """``[streams.NAME]``: a source and what happens to its frames."""
 
@@ -69,6 +95,9 @@ class StreamConfig(Section):
     enabled: bool = True
     transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: Number = Field(default=0.0, ge=0, le=240)
+    rotate: Rotation = 0
+    flip: Flip = "none"
+    crop: CropConfig = CropConfig()
     max_age_ms: Whole = Field(default=0, ge=0, le=60_000)
     jpeg_quality: Whole = Field(default=80, ge=1, le=100)
     effects: tuple[EffectConfig, ...] = Field(default=(), max_length=MAX_EFFECTS)

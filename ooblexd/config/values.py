@@ -7,7 +7,7 @@ message is shown as it is and therefore never holds a secret.
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -90,6 +90,13 @@ def _refuse_bool(value: object) -> object:
     return value
 
 
+def _number_in_text(value: object) -> object:
+    """Read a whole number out of the environment, where all is text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return _refuse_bool(value)
+
+
 StreamName = Annotated[str, AfterValidator(_check_stream_name)]
 """What a stream is called, in URLs, metrics and the log."""
 
@@ -104,6 +111,9 @@ Workers = Annotated[int | str, BeforeValidator(_check_workers)]
 
 Whole = Annotated[int, BeforeValidator(_refuse_bool)]
 """A whole number; TOML's ``true`` is none."""
+
+Rotation = Annotated[Literal[0, 90, 180, 270], BeforeValidator(_number_in_text)]
+"""Degrees clockwise."""
 
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 """A finite number; TOML's ``true`` is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ooblexd.redaction import mask_url
@@ -17,6 +18,9 @@ def stream_table(plan: StreamPlan) -> dict[str, Any]:
         "enabled": plan.enabled,
         "transport": plan.transport,
         "max_fps": plan.max_fps,
+        "rotate": plan.rotate,
+        "flip": plan.flip,
+        "crop": asdict(plan.crop),
         "max_age_ms": plan.max_age_ms,
         "jpeg_quality": plan.jpeg_quality,
         "effects": [

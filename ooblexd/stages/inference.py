@@ -115,6 +115,7 @@ class StreamInference:
         self._writer: WriterEnd | None = None
         self._context = context
         self._engines = engines
+        self._configured: ConfigureStream | None = None
         self._wish: ConfigureStream | None = None
         self._counters: StageCounters | None = None
         self._chain: Chain | None = None
@@ -123,7 +124,7 @@ class StreamInference:
         self._planes = new_planes(2, 2)
         self._spare = new_planes(2, 2)
         self._name = ""
-        self._source = ""  # masked
+        self._scene: int | None = None
         self._asked_bytes = 0
         self._ask_again_ns = 0
         self._is_refused = False
@@ -133,10 +134,7 @@ class StreamInference:
     def configure(self, message: ConfigureStream) -> None:
         """Take a plan; its chain is built in the next step of the loop."""
         plan = parse_stream_plan(message.plan)
-        if self._source not in ("", plan.source):
-            self._forget_scene()
-        self._source = plan.source
-        self._wish = message
+        self._configured = self._wish = message
         self._name = message.stream
         self._max_age_ms = plan.max_age_ms
         self._build_after_ns = 0
@@ -145,8 +143,9 @@ class StreamInference:
             self._counters = StageCounters(page)
 
     def _forget_scene(self) -> None:
-        """Have the chain built anew: what it has tracked is of another source."""
+        """Have the chain built anew: what it has tracked is of another scene."""
         self._drop_successor()
+        self._wish = self._configured
         if self._chain is not None:
             self._chain.close()
             self._chain = None
@@ -248,7 +247,7 @@ class StreamInference:
 
     def process_newest(self) -> None:
         """Take the newest raw frame, if there is a new one, through the chain."""
-        counters, chain = self._counters, self._chain
+        counters = self._counters
         if self.reader is None or self._writer is None or counters is None:
             return
         if self._asked_bytes and monotonic_ns() >= self._ask_again_ns:
@@ -257,6 +256,7 @@ class StreamInference:
         if with_frame is None:
             return
         header, picked_ns = with_frame
+        chain = self._chain_for(header.scene)
         if chain is None:
             self._publish_verdict(header, Verdict.COVERED, 0)
             return
@@ -278,6 +278,13 @@ class StreamInference:
         counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
         if self._successor is not None:
             self._warm_up(self._successor, header)
+
+    def _chain_for(self, scene: int) -> Chain | None:
+        """Return the chain that knows this scene or none, if there is one already."""
+        if self._scene not in (None, scene):
+            self._forget_scene()
+        self._scene = scene
+        return self._chain
 
     def _pick(
         self, reader: ReaderEnd, counters: StageCounters

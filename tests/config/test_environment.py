@@ -16,6 +16,9 @@ def test_variable_overrides_the_file_and_leaves_the_rest() -> None:
         "OOBLEXD_HTTP__PORT": "8801",
         "OOBLEXD_STREAMS__DOOR__SOURCE": "rtsp://192.0.2.1/",
         "OOBLEXD_STREAMS__DOOR__ENABLED": "false",
+        "OOBLEXD_STREAMS__DOOR__ROTATE": "90",
+        "OOBLEXD_STREAMS__DOOR__CROP__LEFT": "0.25",
+        "OOBLEXD_STREAMS__DOOR__CROP__WIDTH": "0.5",
     }
 
     config = parse_config(DOOR, environ)
@@ -24,6 +27,7 @@ def test_variable_overrides_the_file_and_leaves_the_rest() -> None:
     assert config.http.port == 8801
     assert (door.source, door.enabled) == ("rtsp://192.0.2.1/", False)
     assert door.jpeg_quality == 70
+    assert (door.rotate, door.crop.left, door.crop.width) == (90, 0.25, 0.5)
 
 
 def test_lists_are_json() -> None:

@@ -16,7 +16,7 @@ import pytest
 from ooblexd.config.file import ConfigFile
 from ooblexd.config.load import load_config
 from ooblexd.config.patch import parse_stream
-from ooblexd.config.schema import Location
+from ooblexd.config.schema import CropConfig, Location
 from ooblexd.errors import (
     ConfigError,
     ConfigFileError,
@@ -112,6 +112,30 @@ def test_what_the_environment_sets_is_neither_changed_nor_written(path: Path) ->
 
     assert "max_fps = 5\n" in path.read_text()
     assert "192.0.2.7" not in path.read_text()
+
+
+def test_what_becomes_of_the_picture_is_written_as_people_write_it(path: Path) -> None:
+    running = load_config(path, {}).streams["door"]
+    crop = CropConfig(left=0.25, width=0.5)
+    turned = running.model_copy(update={"rotate": 90, "flip": "both", "crop": crop})
+
+    config_file(path).prepare_change("door", turned).commit()
+
+    text = path.read_text()
+    assert 'rotate = 90\nflip = "both"\n' in text
+    assert "crop = { left = 0.25, top = 0, width = 0.5, height = 1 }\n" in text
+    assert load_config(path, {}).streams["door"] == turned
+
+
+def test_part_of_a_table_that_the_environment_sets_cannot_be_changed(
+    path: Path,
+) -> None:
+    file = config_file(path, OOBLEXD_STREAMS__DOOR__CROP__WIDTH="0.25")
+    running = load_config(path, file._environ).streams["door"]
+    wider = running.model_copy(update={"crop": CropConfig(width=0.5)})
+
+    with pytest.raises(OverriddenError, match="DOOR__CROP__WIDTH"):
+        file.prepare_change("door", wider)
 
 
 def test_edit_by_hand_is_kept_and_a_broken_one_is_not_overwritten(path: Path) -> None:

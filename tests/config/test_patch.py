@@ -89,6 +89,9 @@ def test_public_stream_has_every_key_complete_effects_and_no_secret() -> None:
         "enabled": True,
         "transport": "auto",
         "max_fps": 0.0,
+        "rotate": 0,
+        "flip": "none",
+        "crop": {"left": 0.0, "top": 0.0, "width": 1.0, "height": 1.0},
         "max_age_ms": 0,
         "jpeg_quality": 80,
     }

@@ -34,6 +34,11 @@ STREAMS = st.fixed_dictionaries(
         "enabled": st.booleans(),
         "transport": st.sampled_from(["auto", "tcp", "udp"]),
         "max_fps": st.floats(0, 240),
+        "rotate": st.sampled_from([0, 90, 180, 270]),
+        "flip": st.sampled_from(["none", "horizontal", "vertical", "both"]),
+        "crop": st.fixed_dictionaries(
+            {"left": st.floats(0, 0.5)}, optional={"width": st.floats(0.01, 0.5)}
+        ).map(lambda crop: {"width": 0.5, **crop}),
         "max_age_ms": st.integers(0, 60_000),
         "jpeg_quality": st.integers(1, 100),
         "effects": st.lists(

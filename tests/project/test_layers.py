@@ -68,7 +68,7 @@ LAYERS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "aiortc": set(),
     "av": {"sources", "encoders.jpeg"},
-    "cv2": {"effects", "encoders", "stages.standins"},
+    "cv2": {"effects", "encoders", "stages.geometry", "stages.standins"},
     "numpy": {"pixels", "sources", "effects", "engines", "encoders", "stages"},
     "onnxruntime": {"engines.onnx"},
     "posix_ipc": {"ring.memory"},

@@ -1,0 +1,260 @@
+"""The thread of an ingest worker: opens the source and moves its pictures to the ring.
+
+Opening and reading a camera block, for seconds when it is away; the worker's loop must
+not, so it only watches the deadline that the pump sets itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import NeedSlots, RingKind
+from ooblexd.counters import DropReason, SourceState, StageCounters, StageWord
+from ooblexd.errors import SourceError, SourceUnavailableError
+from ooblexd.frame import HEADER_BYTES, FrameHeader, Step, i420_bytes
+from ooblexd.pixels import Planes, planes_of
+from ooblexd.redaction import mask_url
+from ooblexd.sources import Rate, SourceOptions, open_source
+from ooblexd.sources.reconnect import retry_delay_s
+from ooblexd.stages.geometry import Geometry, geometry_of
+
+if TYPE_CHECKING:
+    from ooblexd.plan import StreamPlan
+    from ooblexd.sources import Picture, Source
+    from ooblexd.stages.attachment import WriterEnd
+    from ooblexd.stages.context import StageContext
+
+OPEN_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 3.0
+MOST_PIXELS = 17_000_000  # 4096x4096, nearly; one larger starves all other streams
+GRACE_S = 3.0  # what a library may need beyond the timeout it was given
+_STARTED_S = 20.0
+_ASK_AGAIN_S = 10.0  # for memory that was not there
+
+logger = logging.getLogger(__name__)
+
+
+class Task(NamedTuple):
+    """What a pump is to do.
+
+    Attributes:
+        plan: Of the stream.
+        scene: Number of the source and of its view, as in the frames' headers.
+    """
+
+    plan: StreamPlan
+    scene: int
+
+
+class Pump(threading.Thread):
+    """Opens the source, moves its pictures into the ring, and reconnects for ever.
+
+    Attributes:
+        deadline_ns: When the call that it is in must be over.
+        has_answered: Whether the source has delivered or failed: it is known.
+        failure: A bug; it ends the worker.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        end: WriterEnd,
+        counters: StageCounters,
+        context: StageContext,
+    ) -> None:
+        super().__init__(name="pump", daemon=True)
+        self.deadline_ns = monotonic_ns() + int(_STARTED_S * NS_PER_S)
+        self.has_answered = False
+        self.failure: BaseException | None = None
+        self._end = end
+        self._counters = counters
+        self._context = context
+        self._lock = threading.Lock()  # the ring has one writing thread at a time
+        self._retired = threading.Event()
+        self._asked_bytes = 0
+        self._refusal = ""
+        self._ask_again_ns = 0
+        self._rate = Rate(on_refused=self._note_refused)
+        self.take(task)
+
+    def take(self, task: Task) -> None:
+        """Treat the pictures that follow by ``task``, which has the same source."""
+        with self._lock:
+            self._plan, self._scene = task
+            self._geometry: Geometry = geometry_of(task.plan)
+            self._rate.max_fps = task.plan.max_fps
+
+    def retire(self) -> None:
+        """Publish nothing more from here on, and end after the call it is in."""
+        with self._lock:
+            self._retired.set()
+            self._rate.max_fps = 0.0  # the next picture ends the call
+
+    def attach(self, end: WriterEnd) -> None:
+        """Write to ``end`` from here on."""
+        with self._lock:
+            self._end = end
+            self._asked_bytes = 0
+            if self._refusal:
+                self._refusal = ""
+                self._counters.report(SourceState.RUNNING)
+
+    def refuse(self, reason: str) -> None:
+        """There is no memory for the frames of this source."""
+        with self._lock:
+            self._refusal = reason
+            self._ask_again_ns = monotonic_ns() + int(_ASK_AGAIN_S * NS_PER_S)
+            self._counters.report(SourceState.DOWN, reason)
+
+    def run(self) -> None:
+        """Reconnect for ever."""
+        attempt = 0
+        self._counters.report(SourceState.STARTING)
+        try:
+            while not self._retired.is_set():
+                before = self._counters_out()
+                error = self._connect_and_read()
+                if error is None:
+                    return
+                attempt = 1 if self._counters_out() > before else attempt + 1
+                self._pause(error, attempt)
+        except BaseException as error:  # noqa: BLE001 # handed to the loop, which raises it
+            self.failure = error
+
+    def _counters_out(self) -> int:
+        return self._counters.value(StageWord.FRAMES_OUT)
+
+    def _connect_and_read(self) -> SourceError | None:
+        """Read until the source fails, and return why; None once retired."""
+        try:
+            self._promise(OPEN_TIMEOUT_S)
+            options = SourceOptions(
+                transport=self._plan.transport,
+                open_timeout_s=OPEN_TIMEOUT_S,
+                read_timeout_s=READ_TIMEOUT_S,
+                rate=self._rate,
+            )
+            source = open_source(self._plan.source, options)
+        except SourceError as error:
+            return error
+        try:
+            self._read(source)
+        except SourceError as error:
+            return error
+        finally:
+            self._promise(OPEN_TIMEOUT_S)
+            source.close()
+        return None
+
+    def _read(self, source: Source) -> None:
+        is_first = True
+        while not self._retired.is_set():
+            self._promise(READ_TIMEOUT_S)
+            picture = source.read()
+            self._geometry.load()  # for a second, maybe, so not under the lock
+            with self._lock:
+                if self._retired.is_set():
+                    return
+                self._take(picture)
+            if is_first and not self._refusal:
+                is_first = False
+                self._counters.report(SourceState.RUNNING)
+                logger.info(
+                    "[stream %s] %s delivers %dx%d",
+                    self._plan.name,
+                    mask_url(self._plan.source),
+                    picture.width,
+                    picture.height,
+                )
+            self.has_answered = True
+
+    def _note_refused(self) -> None:
+        """Count a picture above ``max_fps``, which the source has read all the same."""
+        with self._lock:
+            if self._retired.is_set():
+                return
+            self._counters.add(StageWord.FRAMES_IN)
+            self._counters.drop(DropReason.RATE)
+        self._promise(READ_TIMEOUT_S)
+
+    def _take(self, picture: Picture) -> None:
+        """Publish one picture, or count why not."""
+        counters = self._counters
+        counters.add(StageWord.FRAMES_IN)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise SourceUnavailableError(
+                f"pictures of {picture.width}x{picture.height} are too large, "
+                f"at most {MOST_PIXELS // 1_000_000} megapixels"
+            )
+        size = self._geometry.size_of(picture.width, picture.height)
+        slot_bytes = HEADER_BYTES + i420_bytes(*size)
+        if slot_bytes > self._end.slot_bytes or self._asked_bytes:
+            counters.drop(DropReason.NO_ROOM)
+            self._ask_for(slot_bytes)
+            return
+        self._publish(picture, size)
+
+    def _publish(self, picture: Picture, size: tuple[int, int]) -> None:
+        ring, counters = self._end.ring, self._counters
+        loan = ring.loan()
+        width, height = size
+        self._place(picture, planes_of(loan.memory, width, height, HEADER_BYTES))
+        now_ns = monotonic_ns()
+        header = FrameHeader(
+            sequence=ring.sequence + 1,
+            generation=ring.generation,
+            width=width,
+            height=height,
+            payload_bytes=i420_bytes(width, height),
+            full_range=picture.full_range,
+            matrix=picture.matrix,
+            pts_ns=picture.pts_ns,
+            capture_ns=picture.capture_ns,
+            scene=self._scene,
+        ).stamped(Step.DECODED, picture.decoded_ns)
+        header.stamped(Step.INGESTED, now_ns).pack_into(loan.memory)
+        ring.publish(loan)
+        counters.add(StageWord.FRAMES_OUT)
+        counters.set(StageWord.LAST_FRAME_NS, now_ns)
+        counters.set(StageWord.WIDTH, width)
+        counters.set(StageWord.HEIGHT, height)
+        counters.observe(StageWord.AGE, now_ns - picture.capture_ns)
+        counters.observe(StageWord.DURATION, now_ns - picture.decoded_ns)
+
+    def _place(self, picture: Picture, slot: Planes) -> None:
+        if self._geometry.changes_nothing:
+            picture.copy_to(slot)
+        else:
+            self._geometry.place(picture.planes(), slot)
+
+    def _ask_for(self, slot_bytes: int) -> None:
+        is_time = monotonic_ns() >= self._ask_again_ns
+        if slot_bytes <= self._asked_bytes and not is_time:
+            return
+        self._asked_bytes = slot_bytes
+        self._ask_again_ns = monotonic_ns() + int(_ASK_AGAIN_S * NS_PER_S)
+        need = NeedSlots(self._plan.name, RingKind.RAW.value, slot_bytes)
+        self._context.send(need)
+
+    def _pause(self, error: SourceError, attempt: int) -> None:
+        jitter = random.random()  # noqa: S311 # it spreads retries, it guards nothing
+        delay_s = retry_delay_s(error, attempt, jitter)
+        if attempt == 1 or not self.has_answered:
+            logger.warning(
+                "[stream %s] source down: %s; trying again for ever",
+                self._plan.name,
+                error.reason,
+            )
+        with self._lock:
+            if not self._retired.is_set():
+                self._counters.report(SourceState.DOWN, error.reason)
+        self.has_answered = True
+        self._promise(delay_s)
+        self._retired.wait(delay_s)
+
+    def _promise(self, within_s: float) -> None:
+        self.deadline_ns = monotonic_ns() + int((within_s + GRACE_S) * NS_PER_S)

@@ -1,0 +1,126 @@
+"""A picture is turned, mirrored and cut while it runs, and never unprotected."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from ooblexd.sources.pixelclock import read_stamp
+from tests.support.appliance import DEMO_TOML, Appliance
+from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ooblexd.pixels import Plane
+
+TOML = DEMO_TOML + '\n[streams.other]\nsource = "demo:"\neffects = ["blur_faces"]\n'
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def luma_of(jpeg: bytes) -> Plane:
+    decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert decoded is not None
+    return np.asarray(decoded, np.uint8)
+
+
+def is_stamped(jpeg: bytes, undo: Callable[[Plane], Plane]) -> bool:
+    """Say whether the demo's clock can be read once the picture is put back."""
+    return read_stamp(np.ascontiguousarray(undo(luma_of(jpeg)))) is not None
+
+
+def test_view_changes_live_covered_until_it_is_known_and_others_run_on(
+    tmp_path: Path,
+) -> None:
+    with Appliance(tmp_path, TOML) as daemon:
+        ingest = daemon.pid_of("ingest:demo")
+        with (
+            MjpegViewer(daemon.port, "demo") as viewer,
+            MjpegViewer(daemon.port, "other") as other,
+        ):
+            eventually(lambda: (viewer.last(), other.last()) == ("live", "live"), 15)
+
+            daemon.request("PATCH", "/api/v1/streams/demo", {"flip": "horizontal"})
+            eventually(lambda: "covered" in viewer.pictures(), 10)
+            eventually(lambda: viewer.last() == "live", 10)
+            eventually(lambda: is_stamped(viewer.parts[-1].jpeg, np.fliplr), 10)
+            assert set(other.pictures()) <= {"slate", "covered", "live", "held"}
+            assert not other.has_ended.is_set()
+            seen = other.pictures()
+            assert "covered" not in seen[seen.index("live") :]
+        shown = [(part.picture, part.jpeg) for part in viewer.parts]
+        first_cover = [name for name, _ in shown].index("covered", shown_live(shown))
+        flipped = [jpeg for name, jpeg in shown[first_cover:] if name == "live"]
+        assert all(is_stamped(jpeg, np.fliplr) for jpeg in flipped)
+        assert daemon.pid_of("ingest:demo") == ingest
+
+
+def shown_live(shown: list[tuple[str, bytes]]) -> int:
+    return [name for name, _ in shown].index("live")
+
+
+def test_turned_picture_has_its_sides_exchanged_and_a_crop_its_part(
+    tmp_path: Path,
+) -> None:
+    with Appliance(tmp_path, DEMO_TOML) as daemon:
+        crop = {"left": 0, "top": 0.5, "width": 0.5, "height": 0.5}
+        answer = daemon.request("PATCH", "/api/v1/streams/demo", {"rotate": 90})
+        assert answer.json()["rotate"] == 90
+        eventually(lambda: size_of(daemon) == (720, 1280), 15)
+        eventually(lambda: is_stamped(snapshot(daemon), np.rot90), 15)
+
+        daemon.request("PATCH", "/api/v1/streams/demo", {"crop": crop})
+        eventually(lambda: size_of(daemon) == (360, 640), 15)
+        eventually(lambda: luma_of(snapshot(daemon)).shape == (640, 360), 15)
+
+        # The file says so by now, and what its owner then writes there is done too.
+        text = daemon.config.read_text()
+        assert "rotate = 90" in text
+        daemon.config.write_text(text.replace("rotate = 90", "rotate = 0"))
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: size_of(daemon) == (640, 360), 15)
+
+
+def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
+    with Appliance(tmp_path, '[streams.demo]\nsource = "demo:"\n') as daemon:
+        ingest = daemon.pid_of("ingest:demo")
+        eventually(lambda: fps_of(daemon) > 12, 15)
+        daemon.request("PATCH", "/api/v1/streams/demo", {"max_fps": 5})
+        eventually(lambda: 0 < fps_of(daemon) < 7, 15)
+        assert daemon.pid_of("ingest:demo") == ingest
+        assert 'reason="rate"' in daemon.request("GET", "/metrics").text
+
+        daemon.request("PATCH", "/api/v1/streams/demo", {"enabled": False})
+        assert daemon.pid_of("ingest:demo") == 0
+        assert daemon.stream("demo")["state"] == "stopped"
+        daemon.request("PATCH", "/api/v1/streams/demo", {"enabled": True, "max_fps": 0})
+        eventually(lambda: fps_of(daemon) > 12, 15)
+
+
+def size_of(daemon: Appliance) -> tuple[object, object]:
+    stream = daemon.stream("demo")
+    return stream["width"], stream["height"]
+
+
+def fps_of(daemon: Appliance) -> float:
+    fps = daemon.stream("demo")["fps_out"]
+    assert isinstance(fps, float | int)
+    return float(fps)
+
+
+def snapshot(daemon: Appliance) -> bytes:
+    answer = daemon.request("GET", "/streams/demo/snapshot.jpg")
+    return answer.content if answer.status_code == 200 else blank()
+
+
+def blank() -> bytes:
+    done, jpeg = cv2.imencode(".jpg", np.zeros((16, 16), np.uint8))
+    assert done
+    return jpeg.tobytes()
