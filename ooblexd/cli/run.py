@@ -65,6 +65,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
     from ooblexd.log import configure_logging  # noqa: PLC0415 # the parser needs none
     from ooblexd.stages.worker import run_worker  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.listener import open_listener  # noqa: PLC0415 # likewise
+    from ooblexd.supervisor.notify import Notifier  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.reading import (  # noqa: PLC0415 # likewise
         Reading,
         read_unless_stopped,
@@ -73,6 +74,8 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
         Outside,
         Supervisor,
     )
+
+    notifier = Notifier.take(os.environ, os.getpid())
 
     def reread() -> Reading:
         return Reading(lambda: _plan_as_json(config))
@@ -84,7 +87,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
     listener = open_listener(plan.host, plan.port)
     configure_logging("supervisor", plan.log_level)
     with ExitStack() as stack:
-        outside = Outside(listener, signals, _open_control_socket(stack))
+        outside = Outside(listener, signals, _open_control_socket(stack), notifier)
         supervisor = Supervisor(plan, outside, run_worker, reread)
         _greet(plan, listener.getsockname()[1])
         supervisor.run()

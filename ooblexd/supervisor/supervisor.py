@@ -10,7 +10,7 @@ import logging
 import os
 import select
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,9 @@ from ooblexd.clock import NS_PER_MS, monotonic_ns
 from ooblexd.commands import ApplyPlan, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
+from ooblexd.supervisor.notify import Notifier
 from ooblexd.supervisor.reload import wishes_of
+from ooblexd.supervisor.report import Report
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.stream import CONTROL
 from ooblexd.supervisor.streams import Streams
@@ -52,11 +54,13 @@ class Outside:
         listener: The listening socket, for control alone.
         signals: That come to this process.
         control_socket: Listening as well, for control alone; None where there is none.
+        notifier: To systemd; to nobody where it did not start us.
     """
 
     listener: socket.socket
     signals: SignalPipe
     control_socket: socket.socket | None = None
+    notifier: Notifier = field(default_factory=Notifier)
 
 
 class Supervisor:
@@ -90,6 +94,7 @@ class Supervisor:
             self.board, self.page, plan.inference_workers, self._fork
         )
         self._workers = self._streams.workers
+        self._report = Report(outside.notifier, self.board, self._streams)
         self._stopping: list[str] | None = None
         self._signals = outside.signals
         self._reading: Reading | None = None
@@ -108,6 +113,7 @@ class Supervisor:
         now_ns = monotonic_ns()
         self._heartbeat.beat(ALIVE_S)
         self._workers.check_deadlines(now_ns)
+        self._report.turn(now_ns)
         if self._stopping is None:
             self._streams.try_memory_again(now_ns)
         else:
@@ -149,6 +155,7 @@ class Supervisor:
             self._workers.kill_all()
             return
         logger.info("stopping")
+        self._report.stopping()
         self._stopping = list(_STOP_ORDER)
         self._streams.is_closing = True
         if self._reading is not None:
@@ -159,10 +166,11 @@ class Supervisor:
         """Have the file read; when it was, `_reload` does what it says."""
         self._is_file_newer = self._reading is not None
         if self._reading is None:
+            self._report.reloading()
             try:
                 self._reading = self._reread()
             except OSError as error:
-                logger.error("reload: cannot read the file: %s", error.strerror)
+                self._keep_former([f"the file cannot be read: {error.strerror}"])
 
     def _reload(self) -> None:
         """Do what the file says now; an error in it leaves everything as it runs."""
@@ -172,13 +180,18 @@ class Supervisor:
         try:
             wanted = reading.plan()
         except (ConfigError, CannotStartError) as error:
-            for problem in str(error).splitlines():
-                logger.error("reload: %s", problem)
-            logger.error("reload: the former configuration runs on")
+            self._keep_former(str(error).splitlines())
         else:
             self._apply(wanted)
+            self._report.reloaded()
         if self._is_file_newer:
             self._begin_to_reload()
+
+    def _keep_former(self, problems: list[str]) -> None:
+        for problem in problems:
+            logger.error("reload: %s", problem)
+        logger.error("reload: the former configuration runs on")
+        self._report.reloaded("; ".join(problems))
 
     def _apply(self, wanted: DaemonPlan) -> None:
         streams = tuple(stream.plan for stream in self._streams)

@@ -215,8 +215,20 @@ def _separate(end: socket.socket, parent: int) -> None:
     # Under `stty tostop` a log line would stop it, in the background as it is.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     be_a_child(parent, ignored=(signal.SIGINT,))
+    _be_expendable()
     random.seed()
     end.setblocking(False)
+
+
+def _be_expendable() -> None:
+    """Where memory is short, have us killed before the supervisor, which replaces us.
+
+    systemd protects the whole daemon (``OOMScoreAdjust``), and that is inherited.
+    """
+    score = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):  # it matters only where memory is short
+        if int(score.read_text()) < 0:
+            score.write_text("0")
 
 
 def close_all_but(kept: set[int]) -> None:

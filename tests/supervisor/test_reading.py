@@ -14,7 +14,7 @@ from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.plan import DaemonPlan, format_plan
 from ooblexd.supervisor.reading import Reading, read_unless_stopped
 from ooblexd.supervisor.signals import HANDLED, SignalPipe
-from tests.support.processes import eventually
+from tests.support.processes import eventually, has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_the_child_dies_with_its_parent() -> None:
 
         parent.kill()
 
-    eventually(lambda: not child.exists())
+    eventually(lambda: has_ended(child))
 
 
 def test_a_plan_is_read_where_no_signal_comes(signals: SignalPipe) -> None:

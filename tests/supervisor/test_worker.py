@@ -15,7 +15,7 @@ from ooblexd import commands
 from ooblexd.board import Board
 from ooblexd.commands import ForgetStream, Ready
 from ooblexd.supervisor.worker import Worker, close_all_but, describe_exit
-from tests.support.processes import eventually
+from tests.support.processes import eventually, has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,14 +128,7 @@ def test_a_worker_leads_a_group_that_ends_with_it(worker: Worker) -> None:
     os.kill(worker.pid, signal.SIGKILL)
     ended(worker)
 
-    eventually(lambda: not grandchild.exists() or is_zombie(grandchild))
-
-
-def is_zombie(process: Path) -> bool:
-    try:
-        return "\nState:\tZ" in (process / "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    eventually(lambda: not grandchild.exists() or has_ended(grandchild))
 
 
 def test_a_stopped_worker_is_told_everything_once_it_goes_on(worker: Worker) -> None:
@@ -302,7 +295,7 @@ def test_workers_end_with_their_supervisor() -> None:
 
         supervisor.kill()
 
-        eventually(lambda: all(is_zombie(worker) for worker in workers), within_s=1.0)
+        eventually(lambda: all(has_ended(worker) for worker in workers), within_s=1.0)
 
 
 def test_a_worker_that_spins_wants_a_processor_and_a_stopped_one_does_not(
@@ -330,3 +323,21 @@ def test_a_message_that_no_socket_carries_costs_only_itself(worker: Worker) -> N
     worker.send(ForgetStream("7"))
 
     assert ended(worker) == 7
+
+
+def test_a_worker_is_killed_before_the_supervisor_where_memory_is_short(
+    worker: Worker,
+) -> None:
+    score = Path("/proc/self/oom_score_adj")
+    former = score.read_text()
+    try:
+        score.write_text("-1")
+    except PermissionError:
+        pytest.skip("only root may protect a process from the lack of memory")
+
+    try:
+        worker.fork(lambda *_: int(score.read_text()), nothing)
+    finally:
+        score.write_text(former)
+
+    assert ended(worker) == 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _PAUSE_S = 0.01
 
@@ -21,3 +22,11 @@ def eventually(condition: Callable[[], bool], within_s: float = 5.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         time.sleep(_PAUSE_S)  # noqa: TID251 # the one pause that all tests share
+
+
+def has_ended(process: Path) -> bool:
+    """Say whether the process of this folder in ``/proc`` is gone, or as good as."""
+    try:
+        return "\nState:\tZ" in (process / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
