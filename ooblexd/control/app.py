@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from ooblexd.control.catalogue import list_effects, list_engines
 from ooblexd.control.description import Description
+from ooblexd.control.dialects import FRIGATE, GO2RTC
 from ooblexd.control.gate import Gate
 from ooblexd.control.health import Health, HealthReport
 from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
@@ -79,7 +81,7 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
         Route("/", page.index),
         Route("/static/{file}", page.file),
         Route("/health", daemon.health),
-        Route("/readyz", daemon.health),
+        Route("/readyz", partial(daemon.health)),  # counted apart from /health
         Route("/healthz", daemon.alive),
         Route("/api/v1/streams", api.collection, methods=["GET", "POST"]),
         Route("/api/v1/streams/{name}", api.member, methods=["GET", "PATCH", "DELETE"]),
@@ -91,7 +93,18 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
             "/streams/{name}/snapshot.jpg", SnapshotEndpoint(streams), methods=["GET"]
         ),
     ]
-    return _assemble(context, streams, routes)
+    return _assemble(context, streams, [*routes, *_aliases(streams)])
+
+
+def _aliases(streams: Streams) -> list[Route]:
+    """Return the paths that clients of go2rtc and Frigate type."""
+    stream, frame = MjpegEndpoint(streams, GO2RTC), SnapshotEndpoint(streams, GO2RTC)
+    latest = SnapshotEndpoint(streams, FRIGATE)
+    return [
+        Route("/api/stream.mjpeg", stream, methods=["GET"]),
+        Route("/api/frame.jpeg", frame, methods=["GET"]),
+        Route("/api/{name}/latest.jpg", latest, methods=["GET"]),
+    ]
 
 
 def _assemble(

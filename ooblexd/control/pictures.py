@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, NS_PER_US, monotonic_ns, unix_us
+from ooblexd.control.dialects import OURS
 from ooblexd.control.problems import ProblemError
 from ooblexd.control.readings import StreamState
 from ooblexd.frame import Verdict
@@ -20,6 +21,7 @@ from ooblexd.frame import Verdict
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from ooblexd.control.dialects import Dialect
     from ooblexd.control.feeds import EncodedPicture, Feed, Viewer
     from ooblexd.control.streams import Streams
 
@@ -34,7 +36,6 @@ _STREAM_HEADERS = [
     (b"pragma", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # a proxy must not collect parts
 ]
-_NOT_YET = ("width", "height", "quality")
 _NS_TOLERANCE = 5 * NS_PER_MS  # how early a frame may come and still be in its turn
 
 
@@ -99,15 +100,18 @@ class MjpegEndpoint:
 
     Args:
         streams: Where the feeds are.
+        dialect: How it is asked for.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, dialect: Dialect = OURS) -> None:
         self._streams = streams
+        self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send pictures until the viewer leaves or the stream is gone."""
         request = Request(scope)
-        feed = find_feed(self._streams, request)
+        feed = find_feed(self._streams, self._dialect.name_in(request))
+        self._dialect.check_query(request, known=("fps",))
         pace = Pace(parse_fps(request))
         await send(
             {"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS}
@@ -163,10 +167,12 @@ class SnapshotEndpoint:
 
     Args:
         streams: Where the feeds are.
+        dialect: How it is asked for.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, dialect: Dialect = OURS) -> None:
         self._streams = streams
+        self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a picture that was encoded after the question, or say why not."""
@@ -174,8 +180,8 @@ class SnapshotEndpoint:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        feed = find_feed(self._streams, request)
-        parse_nothing(request)
+        feed = find_feed(self._streams, self._dialect.name_in(request))
+        self._dialect.check_query(request)
         picture = await feed.picture_after(monotonic_ns(), SNAPSHOT_WITHIN_S)
         now_ns = monotonic_ns()
         if picture is None or picture.header.verdict == Verdict.SLATE:
@@ -198,13 +204,12 @@ class SnapshotEndpoint:
         )
 
 
-def find_feed(streams: Streams, request: Request) -> Feed:
-    """Return the feed that the path names.
+def find_feed(streams: Streams, name: str) -> Feed:
+    """Return the feed of the stream ``name``.
 
     Raises:
         ProblemError: 404 where there is none, 503 where it is switched off.
     """
-    name = request.path_params["name"]
     feed = streams.feed(name)
     if feed is None:
         raise ProblemError(404, f"there is no stream {name}")
@@ -221,10 +226,9 @@ def parse_fps(request: Request) -> float:
     """Return ``?fps=``; 0 where there is none.
 
     Raises:
-        ProblemError: 422 for anything else in the query.
+        ProblemError: 422 where it is not in its range.
     """
     text = request.query_params.get("fps")
-    parse_nothing(request, but=("fps",))
     if text is None:
         return 0.0
     try:
@@ -238,23 +242,3 @@ def parse_fps(request: Request) -> float:
         }
         raise ProblemError(422, f"fps: {error['detail']}", errors=[error])
     return fps
-
-
-def parse_nothing(request: Request, but: tuple[str, ...] = ()) -> None:
-    """Refuse parameters that would have no effect.
-
-    Raises:
-        ProblemError: 422.
-    """
-    unknown = [key for key in request.query_params if key not in but]
-    if not unknown:
-        return
-    errors = [
-        {
-            "key": key,
-            "detail": "not supported yet" if key in _NOT_YET else "unknown parameter",
-        }
-        for key in unknown
-    ]
-    detail = "; ".join(f"{error['key']}: {error['detail']}" for error in errors)
-    raise ProblemError(422, detail, errors=errors)

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 STREAM = "/streams/door/stream.mjpg"
 SNAPSHOT = "/streams/door/snapshot.jpg"
+SNAPSHOT_ALIASES = (
+    "/api/frame.jpeg?src=door",
+    "/api/frame.jpeg?src=door&w=320&rotate=90&cache=1",
+    "/api/door/latest.jpg",
+    "/api/door/latest.jpg?h=277&cache=1732180000",
+)
 
 
 def test_a_part_carries_the_ledger_of_its_frame(bench: ControlBench) -> None:
@@ -235,6 +241,35 @@ def test_a_parameter_that_would_do_nothing_is_refused(
     assert answer.json()["errors"][0]["key"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize("query", ["src=door", "src=door&mode=mjpeg&fps=30"])
+def test_clients_of_go2rtc_find_the_stream(bench: ControlBench, query: str) -> None:
+    with watching(bench.port, f"/api/stream.mjpeg?{query}") as viewer:
+        bench.await_viewers("door", 1)
+        bench.publish("door")
+        part = viewer.part()
+
+    assert viewer.status == 200
+    assert part is not None
+    assert part.body == JPEG
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/stream.mjpeg?src=yard", 404),
+        ("/api/frame.jpeg?src=yard", 404),
+        ("/api/yard/latest.jpg?h=277", 404),
+        ("/api/stream.mjpeg", 422),
+        ("/api/frame.jpeg?name=door", 422),
+    ],
+)
+def test_an_alias_of_no_stream_is_refused(
+    bench: ControlBench, path: str, status: int
+) -> None:
+    with bench.client() as client:
+        assert client.get(path).status_code == status
+
+
 def test_head_says_what_a_stream_is_without_its_pictures(bench: ControlBench) -> None:
     with bench.client() as client:
         answer = client.head(STREAM)
@@ -243,12 +278,14 @@ def test_head_says_what_a_stream_is_without_its_pictures(bench: ControlBench) ->
     assert bench.demand("door", DemandWord.JPEG_VIEWERS) == 0
 
 
-def snapshot(bench: ControlBench) -> tuple[threading.Thread, list[httpx.Response]]:
+def snapshot(
+    bench: ControlBench, path: str = SNAPSHOT
+) -> tuple[threading.Thread, list[httpx.Response]]:
     answers: list[Any] = []
 
     def ask() -> None:
         with bench.client() as client:
-            answers.append(client.get(SNAPSHOT))
+            answers.append(client.get(path))
 
     thread = threading.Thread(target=ask)
     thread.start()
@@ -257,11 +294,12 @@ def snapshot(bench: ControlBench) -> tuple[threading.Thread, list[httpx.Response
     return thread, answers
 
 
+@pytest.mark.parametrize("path", [SNAPSHOT, *SNAPSHOT_ALIASES])
 def test_a_snapshot_is_a_picture_encoded_after_the_question(
-    bench: ControlBench,
+    bench: ControlBench, path: str
 ) -> None:
     bench.publish("door", b"before")
-    thread, answers = snapshot(bench)
+    thread, answers = snapshot(bench, path)
     bench.publish("door", b"held", Verdict.HELD)
     bench.publish("door", b"after")
     thread.join()

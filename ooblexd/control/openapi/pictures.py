@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ooblexd.control.openapi.operation import Answer, Content, Operation, Parameter
+from ooblexd.control.openapi.schemas import NAME
 from ooblexd.control.openapi.streams import NO_STREAM, STREAM_NAME
 from ooblexd.control.pictures import MAX_FPS, MIN_FPS
 
@@ -14,6 +15,9 @@ _FPS = Parameter(
     "At most so many pictures a second; a change of what is shown always comes.",
     {"type": "number", "minimum": MIN_FPS, "maximum": MAX_FPS},
 )
+_SRC = Parameter("src", "query", "Name of the stream.", NAME, is_required=True)
+_LENIENT = "Whatever else is in the query (`h`, `width`, `cache` …) is passed over."
+_NO_SRC = {422: "`src` is missing, or `fps` not in its range."}
 _MJPEG = Answer(
     "Pictures, for as long as the connection lasts.",
     Content("multipart/x-mixed-replace"),
@@ -48,5 +52,41 @@ PICTURES = (
         description="A picture encoded after the question, never an old one.",
         parameters=(STREAM_NAME,),
         refusals={**NO_STREAM, **_UNKNOWN_KEY, **_NO_PICTURE},
+    ),
+    Operation(
+        "watch_as_go2rtc",
+        "GET",
+        "/api/stream.mjpeg",
+        "Aliases",
+        "Watch, as go2rtc has it",
+        {200: _MJPEG},
+        parameters=(_SRC, _FPS),
+        refusals={**NO_STREAM, **_NO_SRC, **_SWITCHED_OFF},
+        description=_LENIENT,
+        alias_of="/streams/{name}/stream.mjpg",
+    ),
+    Operation(
+        "take_snapshot_as_go2rtc",
+        "GET",
+        "/api/frame.jpeg",
+        "Aliases",
+        "Take a snapshot, as go2rtc has it",
+        {200: _SNAPSHOT},
+        parameters=(_SRC,),
+        refusals={**NO_STREAM, **_NO_SRC, **_NO_PICTURE},
+        description=_LENIENT,
+        alias_of="/streams/{name}/snapshot.jpg",
+    ),
+    Operation(
+        "take_snapshot_as_frigate",
+        "GET",
+        "/api/{name}/latest.jpg",
+        "Aliases",
+        "Take a snapshot, as Frigate has it",
+        {200: _SNAPSHOT},
+        parameters=(STREAM_NAME,),
+        refusals={**NO_STREAM, **_NO_PICTURE},
+        description=_LENIENT,
+        alias_of="/streams/{name}/snapshot.jpg",
     ),
 )
