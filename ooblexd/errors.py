@@ -19,6 +19,7 @@ that fits. The data of an error are its attributes, and its message is made from
     │   ├── SharedMemoryFullError    too little shared memory (MemoryError)
     │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
     ├── EngineError                  a model cannot be loaded or run
+    ├── EffectError                  an effect cannot be built, or is cut off
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
         ├── ControlSocketError       no control socket: ``ooblexd status`` sees nothing
@@ -169,6 +170,20 @@ class FrameTooLargeError(RingError, ValueError):
 
 class EngineError(OoblexdError):
     """A model cannot be loaded or run."""
+
+
+class EffectError(OoblexdError):
+    """An effect cannot be built, or is cut off.
+
+    Attributes:
+        effect: Its name.
+        reason: Why.
+    """
+
+    def __init__(self, effect: str, reason: str) -> None:
+        self.effect = effect
+        self.reason = reason
+        super().__init__(f"{effect}: {reason}")
 
 
 class SupervisorError(OoblexdError):

@@ -23,13 +23,15 @@ class EffectPlan:
         effect: Its name, such as ``blur_faces``.
         mode: ``every_frame`` or ``tracked``.
         on_failure: ``cover``, ``hold`` or ``pass``.
+        deadline_ms: A frame for which it takes longer counts as failed.
         is_privacy: Whether a frame without it must never be shown.
-        parameters: The effect's own, validated, by name.
+        parameters: The effect's own, validated and complete, by name.
     """
 
     effect: str
     mode: str = "every_frame"
     on_failure: str = "cover"
+    deadline_ms: int = 1000
     is_privacy: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ooblexd.config.demo import DEMO_TEXT
 from ooblexd.config.edit import Edit, edited
+from ooblexd.config.effects import written_effect
 from ooblexd.config.environment import read_overrides
 from ooblexd.config.load import decode_text, parse_config
 from ooblexd.config.patch import table_of
-from ooblexd.effects.catalogue import EFFECTS
 from ooblexd.errors import (
     ConfigError,
     ConfigFileError,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from ooblexd.config.schema import Config, EffectConfig, Location, StreamConfig
+    from ooblexd.config.schema import Config, Location, StreamConfig
 
 _NEW_MODE = 0o600  # sources hold credentials
 
@@ -186,7 +186,7 @@ class ConfigFile:
                     raise OverriddenError(".".join(leaf), variable)
             values[key] = table[key]
         if "effects" in values:
-            values["effects"] = [_effect_value(effect) for effect in stream.effects]
+            values["effects"] = [written_effect(effect) for effect in stream.effects]
         return values
 
     def _write(self, found: _Found, edit: Edit) -> Prepared:
@@ -241,19 +241,6 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _effect_value(effect: EffectConfig) -> str | dict[str, Any]:
-    """Return an effect as a person would write it: its name where all is as usual."""
-    kind = EFFECTS[effect.effect]
-    usual = {name: parameter.default for name, parameter in kind.parameters.items()}
-    value: dict[str, Any] = {"effect": effect.effect}
-    if effect.mode != kind.default_mode:
-        value["mode"] = effect.mode
-    if effect.on_failure != kind.default_on_failure:
-        value["on_failure"] = effect.on_failure
-    value |= {k: v for k, v in effect.parameters.items() if v != usual[k]}
-    return value if len(value) > 1 else effect.effect
 
 
 def _sync_folder(folder: Path) -> None:

@@ -48,6 +48,7 @@ def table_of(stream: StreamConfig) -> dict[str, Any]:
             "effect": effect.effect,
             "mode": effect.mode,
             "on_failure": effect.on_failure,
+            "deadline_ms": effect.deadline_ms,
             **effect.parameters,
         }
         for effect in stream.effects

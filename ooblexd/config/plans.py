@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ooblexd.effects.catalogue import EFFECTS
+from ooblexd.effects.packages import effect_kind
 from ooblexd.plan import CropPlan, DaemonPlan, EffectPlan, StreamPlan
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
         crop=CropPlan(**stream.crop.model_dump()),
         max_age_ms=stream.max_age_ms,
         jpeg_quality=stream.jpeg_quality,
-        effects=tuple(_plan_of_effect(effect) for effect in stream.effects),
+        effects=tuple(plan_of_effect(effect) for effect in stream.effects),
         enabled=stream.enabled,
     )
 
@@ -63,11 +63,13 @@ def auto_workers(cores: int) -> int:
     return min(max(cores // 2, 1), _MOST_AUTO_WORKERS)
 
 
-def _plan_of_effect(effect: EffectConfig) -> EffectPlan:
+def plan_of_effect(effect: EffectConfig) -> EffectPlan:
+    """Return what is to be done by one effect of a chain."""
     return EffectPlan(
         effect=effect.effect,
         mode=effect.mode,
         on_failure=effect.on_failure,
-        is_privacy=EFFECTS[effect.effect].is_privacy,
+        deadline_ms=effect.deadline_ms,
+        is_privacy=effect_kind(effect.effect).is_privacy,
         parameters=effect.parameters,
     )

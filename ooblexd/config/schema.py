@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ooblexd.config.effects import complete_effect
+from ooblexd.config.effects import check_chain, complete_effect
 from ooblexd.config.source import check_source
 from ooblexd.config.values import (
     MAX_EFFECTS,
@@ -59,6 +59,7 @@ class EffectConfig(Section):
     effect: str
     mode: str
     on_failure: str
+    deadline_ms: int
     parameters: dict[str, Any]
 
     @model_validator(mode="before")
@@ -100,7 +101,9 @@ class StreamConfig(Section):
     crop: CropConfig = CropConfig()
     max_age_ms: Whole = Field(default=0, ge=0, le=60_000)
     jpeg_quality: Whole = Field(default=80, ge=1, le=100)
-    effects: tuple[EffectConfig, ...] = Field(default=(), max_length=MAX_EFFECTS)
+    effects: Annotated[tuple[EffectConfig, ...], AfterValidator(check_chain)] = Field(
+        default=(), max_length=MAX_EFFECTS
+    )
 
 
 class InferenceConfig(Section):

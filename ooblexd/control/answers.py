@@ -54,13 +54,20 @@ class EffectKindReport:
         effect: Its name.
         summary: What it does, in a sentence.
         is_privacy: Whether a frame that it has not seen is never shown.
-        schema: JSON schema of an element of a stream's `effects`.
+        schema: JSON schema of an element of a stream's `effects`; empty where the
+            effect is not available.
+        package: Which brings it, with its version; empty for our own.
+        is_available: Whether it can be used.
+        reason: Why it is not available; else empty.
     """
 
     effect: str
     summary: str
     is_privacy: bool
     schema: dict[str, Any]
+    package: str
+    is_available: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

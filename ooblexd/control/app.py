@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -57,7 +58,7 @@ class _Daemon:
         return PlainTextResponse("ok\n", headers=_NO_STORE)
 
     async def effects(self, _request: Request) -> Response:
-        items = [asdict(kind) for kind in list_effects()]
+        items = [asdict(kind) for kind in await asyncio.to_thread(list_effects)]
         return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
 
     async def engines(self, _request: Request) -> Response:

@@ -6,8 +6,15 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ooblexd.control.answers import EffectKindReport, EngineReport
-from ooblexd.effects.catalogue import EFFECTS, MODES, ON_FAILURE
+from ooblexd.effects.catalogue import (
+    LEAST_DEADLINE_MS,
+    MODES,
+    MOST_DEADLINE_MS,
+    ON_FAILURE,
+)
+from ooblexd.effects.packages import all_effects, installed_effects
 from ooblexd.engines import ENGINES
+from ooblexd.errors import ConfigError
 
 if TYPE_CHECKING:
     from ooblexd.effects.catalogue import EffectKind
@@ -16,11 +23,48 @@ _LIBRARIES = {"onnx-cpu": "onnxruntime"}
 
 
 def list_effects() -> list[EffectKindReport]:
-    """Return every effect; ``schema`` is of an element of a stream's ``effects``."""
-    return [
-        EffectKindReport(kind.name, kind.summary, kind.is_privacy, _schema(kind))
-        for kind in EFFECTS.values()
+    """Return every effect, ours and those of other packages.
+
+    ``schema`` is of an element of a stream's ``effects``, and empty where the effect
+    cannot be used. Blocks: the first call loads the models of the parameters, and
+    other packages.
+    """
+    found = installed_effects()
+    usable = [
+        _report(kind, found.packages.get(name, ""))
+        for name, kind in all_effects().items()
     ]
+    return usable + [
+        EffectKindReport(
+            effect=one.name,
+            summary="",
+            is_privacy=False,
+            schema={},
+            package=one.package,
+            is_available=False,
+            reason=one.reason,
+        )
+        for one in found.unavailable
+    ]
+
+
+def _report(kind: EffectKind, package: str) -> EffectKindReport:
+    reason, schema = "", {}
+    try:
+        schema = _schema(kind)
+    except ConfigError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 # of another package's model
+        reason = f"its parameters have no schema: {type(error).__name__}: {error}"
+    return EffectKindReport(
+        effect=kind.name,
+        summary=kind.summary,
+        is_privacy=kind.is_privacy,
+        schema=schema,
+        package=package,
+        is_available=not reason,
+        reason=reason,
+    )
 
 
 def list_engines(configured: str) -> list[EngineReport]:
@@ -48,17 +92,28 @@ def list_engines(configured: str) -> list[EngineReport]:
 
 
 def _schema(kind: EffectKind) -> dict[str, Any]:
+    # The models of the configuration are loaded while control already serves.
+    from ooblexd.config.effects import parameters_model  # noqa: PLC0415 # heavy
+
     own = {
         "effect": {"const": kind.name},
         "mode": {"enum": list(MODES), "default": kind.default_mode},
         "on_failure": {"enum": list(ON_FAILURE), "default": kind.default_on_failure},
+        "deadline_ms": {
+            "type": "integer",
+            "minimum": LEAST_DEADLINE_MS,
+            "maximum": MOST_DEADLINE_MS,
+            "default": kind.default_deadline_ms,
+        },
     }
-    schema = kind.schema()
+    schema = parameters_model(kind).model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
-        "properties": {**own, **schema["properties"]},
-        "required": ["effect"],
+        "title": kind.name,
+        "description": kind.summary,
+        "properties": {**own, **schema.get("properties", {})},
+        "required": ["effect", *schema.get("required", [])],
     }
 
 

@@ -28,6 +28,7 @@ def stream_table(plan: StreamPlan) -> dict[str, Any]:
                 "effect": effect.effect,
                 "mode": effect.mode,
                 "on_failure": effect.on_failure,
+                "deadline_ms": effect.deadline_ms,
                 **effect.parameters,
             }
             for effect in plan.effects

@@ -1,18 +1,21 @@
 """Step 3b: what changes a frame, one `Effect` a module.
 
 `EFFECTS` says what there is without loading any of it; see
-`ooblexd.effects.catalogue`.
+`ooblexd.effects.catalogue`, and `ooblexd.effects.packages` for those of others.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
 
-from ooblexd.effects.catalogue import EFFECTS, EffectKind, Parameter, effect_kind
+from ooblexd.effects.catalogue import EFFECTS, EffectKind, named_object
+from ooblexd.effects.packages import effect_kind
+from ooblexd.errors import EffectError, OoblexdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy import uint8
+    from numpy.typing import NDArray
 
     from ooblexd.engines import Engines
     from ooblexd.pixels import Planes
@@ -20,17 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EFFECTS",
+    "BgrEffect",
+    "BuildEffect",
     "Effect",
+    "EffectContext",
     "EffectKind",
     "FrameTime",
-    "Parameter",
     "build_effect",
     "effect_kind",
 ]
 
 
 class FrameTime(Protocol):
-    """When a frame was taken; a `ooblexd.frame.FrameHeader` is one."""
+    """When a frame was taken, and how; a `ooblexd.frame.FrameHeader` is one."""
 
     @property
     def sequence(self) -> int:
@@ -40,6 +45,11 @@ class FrameTime(Protocol):
     @property
     def capture_ns(self) -> int:
         """Monotonic time at which the source handed it over."""
+        ...
+
+    @property
+    def full_range(self) -> bool:
+        """Whether luma is 0..255, not 16..235."""
         ...
 
 
@@ -62,8 +72,8 @@ class Effect(Protocol):
             says no, and what it leaves in ``planes`` must not leave the worker.
 
         Raises:
-            EngineError: The analysis failed; ``on_failure`` decides what is shown. The
-                effect stays usable.
+            Exception: Whatever it raises, ``on_failure`` decides what is shown, and the
+                effect is asked again at the next frame.
         """
         ...
 
@@ -72,20 +82,72 @@ class Effect(Protocol):
         ...
 
 
-def build_effect(plan: EffectPlan, engines: Engines) -> Effect:
+class BgrEffect(Protocol):
+    """An `Effect` whose kind says ``pixels = "bgr"``."""
+
+    def apply(self, bgr: NDArray[uint8], at: FrameTime) -> bool:
+        """Change a picture in place, as `Effect.apply` does.
+
+        Args:
+            bgr: ``(height, width, 3)``, uint8, as OpenCV has it; contiguous. It was
+                made of the frame's I420 and will be made I420 again.
+            at: Of frames in their order; gaps are allowed.
+        """
+        ...
+
+    def close(self) -> None:
+        """See `Effect.close`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EffectContext:
+    """What an effect is built with beside its plan.
+
+    Attributes:
+        engines: Of the worker; they outlive the effect.
+        stream: The name of the stream that it is for.
+    """
+
+    engines: Engines
+    stream: str = ""
+
+
+class BuildEffect(Protocol):
+    """What `EffectKind.build` names."""
+
+    def __call__(self, plan: EffectPlan, context: EffectContext) -> Effect | BgrEffect:
+        """Return the effect that ``plan`` names, ready for its first frame.
+
+        Args:
+            plan: Complete: every parameter is there, checked by the kind's model.
+            context: See there.
+        """
+        ...
+
+
+def build_effect(plan: EffectPlan, context: EffectContext) -> Effect:
     """Return the effect that ``plan`` names, ready for its first frame.
 
-    Args:
-        plan: Its parameters may be incomplete; defaults fill the rest.
-        engines: Of the worker; must outlive the effect.
+    One that works on BGR comes as an `ooblexd.effects.bgr.OnBgr`, which is an effect on
+    I420 too.
 
     Raises:
-        ConfigError: There is no such effect or parameter, or a value is not allowed.
+        ConfigError: There is no such effect.
         EngineError: A model cannot be loaded.
+        EffectError: It cannot be built for any other reason.
     """
     kind = effect_kind(plan.effect)
     # Imported only here: whoever merely validates a configuration needs no numpy.
-    build: Callable[[EffectPlan, Engines], Effect] = importlib.import_module(
-        kind.module
-    ).build
-    return build(plan, engines)
+    try:
+        build: BuildEffect = named_object(kind.build)
+        effect = build(plan, context)
+    except OoblexdError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EffectError(plan.effect, f"{type(error).__name__}: {error}") from error
+    if kind.pixels == "bgr":
+        from ooblexd.effects.bgr import OnBgr  # noqa: PLC0415 # heavy
+
+        return OnBgr(cast("BgrEffect", effect))
+    return cast("Effect", effect)

@@ -1,63 +1,24 @@
 """Which effects there are and what may be said about them, without their code.
 
-The configuration and the control API validate against this and must stay light: nothing
-here, nor anything it imports, loads numpy, OpenCV or an engine. What an effect *does*
-lies in the module that its row names, and is imported when one is built.
+Everybody may load this: nothing here, nor anything it imports, loads numpy, OpenCV,
+pydantic or an engine. A kind *names* the two things that are heavy, and whoever needs
+one imports it: the configuration and the control API its parameters (a pydantic model),
+an inference worker its ``build``. So no worker loads pydantic, and no reader of a
+configuration loads OpenCV.
+
+Effects of other packages are found by `ooblexd.effects.packages`.
 """
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from ooblexd.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import importlib
+from dataclasses import dataclass
+from typing import Any
 
 MODES = ("every_frame", "tracked")
 ON_FAILURE = ("cover", "hold", "pass")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter of an effect.
-
-    Attributes:
-        default: Its value where the configuration is silent.
-        description: One sentence for people.
-        minimum: Least value of a number, itself allowed.
-        maximum: Greatest value of a number, itself allowed.
-        choices: Every value of a text.
-    """
-
-    default: float | str
-    description: str
-    minimum: float = 0.0
-    maximum: float = 1.0
-    choices: tuple[str, ...] = ()
-
-    def schema(self) -> dict[str, Any]:
-        """Return the parameter as JSON schema."""
-        said: dict[str, Any] = {
-            "default": self.default,
-            "description": self.description,
-        }
-        if self.choices:
-            return {"type": "string", "enum": list(self.choices), **said}
-        limits = {"minimum": self.minimum, "maximum": self.maximum}
-        return {"type": "number", **limits, **said}
-
-    def problem(self, value: object) -> str | None:
-        """Say what is wrong with ``value``, or nothing."""
-        if self.choices:
-            allowed = ", ".join(self.choices)
-            return None if value in self.choices else f"{value!r}, allowed: {allowed}"
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and self.minimum <= value <= self.maximum:  # type: ignore[operator] # is_number
-            return None
-        return f"{value!r}, allowed: {self.minimum:g} to {self.maximum:g}"
+LEAST_DEADLINE_MS, MOST_DEADLINE_MS = 10, 30_000
+PIXELS = ("i420", "bgr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,100 +26,52 @@ class EffectKind:
     """One effect that a configuration can name.
 
     Attributes:
-        name: As the configuration says it.
+        name: As the configuration says it: ``^[a-z][a-z0-9_]{0,62}$``.
         summary: One sentence for people.
-        module: Where ``build(plan, engines)`` is, imported when it is called for.
+        build: ``module:function`` of what makes one, `ooblexd.effects.BuildEffect`;
+            imported in the inference worker alone.
+        parameters: ``module:class`` of its parameters, a subclass of
+            `ooblexd.effects.parameters.Parameters`; never imported in a worker.
         is_privacy: Whether a frame without it must never be shown.
-        parameters: Its own, by name.
+        pixels: What it works on: ``i420`` (`ooblexd.effects.Effect`) or ``bgr``
+            (`ooblexd.effects.BgrEffect`).
         default_mode: One of `MODES`.
-        default_on_failure: One of `ON_FAILURE`.
+        default_deadline_ms: How long it may take for a frame before the frame counts as
+            failed, in milliseconds. Generous: it is there for what has gone wrong.
+        needs_detail: It looks for something in the picture, so no effect that
+            `hides_detail` may stand before it.
+        hides_detail: What it leaves cannot be analysed any more.
     """
 
     name: str
     summary: str
-    module: str
+    build: str
+    parameters: str = "ooblexd.effects.parameters:NoParameters"
     is_privacy: bool = False
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    pixels: str = "i420"
     default_mode: str = "every_frame"
-    default_on_failure: str = "pass"
+    default_deadline_ms: int = 1000
+    needs_detail: bool = False
+    hides_detail: bool = False
 
-    def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of the effect's parameters."""
-        return {
-            "type": "object",
-            "properties": {name: p.schema() for name, p in self.parameters.items()},
-            "additionalProperties": False,
-        }
-
-    def problems(self, parameters: Mapping[str, object]) -> list[str]:
-        """Return what is wrong: key, value found and values allowed."""
-        found = []
-        for key, value in parameters.items():
-            if key not in self.parameters:
-                found.append(f"{key}: {_unknown(key, self.parameters)}")
-            elif said := self.parameters[key].problem(value):
-                found.append(f"{key}: {said}")
-        return found
-
-    def resolved(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return ``parameters`` with the defaults of those that are absent.
-
-        Raises:
-            ConfigError: A name is unknown or a value not allowed.
-        """
-        if problems := self.problems(parameters):
-            raise ConfigError([f"{self.name}.{problem}" for problem in problems])
-        defaults = {name: p.default for name, p in self.parameters.items()}
-        return {**defaults, **parameters}
+    @property
+    def default_on_failure(self) -> str:
+        """One of `ON_FAILURE`; never ``pass`` where privacy is at stake."""
+        return "cover" if self.is_privacy else "pass"
 
 
-def effect_kind(name: str) -> EffectKind:
-    """Return the effect of that name.
+def named_object(reference: str) -> Any:
+    """Import and return what ``module:name`` names.
 
     Raises:
-        ConfigError: There is none; the message names the nearest and all.
+        ImportError: There is no such module; whatever else its import raises.
+        AttributeError: There is no such name in it.
     """
-    if name not in EFFECTS:
-        raise ConfigError([f"effect {name!r}: {_unknown(name, EFFECTS)}"])
-    return EFFECTS[name]
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
-def _unknown(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    question = f", did you mean `{near[0]}`?" if near else ""
-    return f"unknown{question} (there are {', '.join(known) or 'none'})"
-
-
-_FACES = {
-    "strength": Parameter(
-        0.7, "How coarse the covered face becomes; irreversible at 0 too."
-    ),
-    "margin": Parameter(
-        0.4,
-        "How far the cover reaches beyond the face, as a share of its size.",
-        minimum=0.3,
-        maximum=1.5,
-    ),
-    "hold_ms": Parameter(
-        1000.0,
-        "How long a face stays covered that the detector no longer sees.",
-        minimum=200.0,
-        maximum=10_000.0,
-    ),
-    "threshold": Parameter(
-        0.3,
-        "How sure the detector must be of a new face; less finds more, rightly and "
-        "wrongly. A face already covered needs less.",
-        minimum=0.05,
-        maximum=0.95,
-    ),
-    "detail": Parameter(
-        "normal",
-        "`high` looks at smaller parts as well: it finds faces two thirds as large "
-        "and costs four times as much.",
-        choices=("normal", "high"),
-    ),
-}
+_FACES_DEADLINE_MS = 4000  # a network on a slow box, asked for the highest detail
 
 EFFECTS: dict[str, EffectKind] = {
     kind.name: kind
@@ -166,24 +79,59 @@ EFFECTS: dict[str, EffectKind] = {
         EffectKind(
             name="blur_faces",
             summary="Covers every face by a soft, irreversible blur.",
-            module="ooblexd.effects.faces",
+            build="ooblexd.effects.faces:build",
+            parameters="ooblexd.effects.parameters:FacesParameters",
             is_privacy=True,
-            parameters=_FACES,
-            default_on_failure="cover",
+            default_deadline_ms=_FACES_DEADLINE_MS,
+            needs_detail=True,
         ),
         EffectKind(
             name="pixelate_faces",
             summary="Covers every face by large square cells.",
-            module="ooblexd.effects.faces",
+            build="ooblexd.effects.faces:build",
+            parameters="ooblexd.effects.parameters:FacesParameters",
             is_privacy=True,
-            parameters=_FACES,
-            default_on_failure="cover",
+            default_deadline_ms=_FACES_DEADLINE_MS,
+            needs_detail=True,
+        ),
+        EffectKind(
+            name="privacy_zone",
+            summary="Covers parts of the picture, always.",
+            build="ooblexd.effects.privacy_zone:build",
+            parameters="ooblexd.effects.parameters:PrivacyZoneParameters",
+            is_privacy=True,
+        ),
+        EffectKind(
+            name="blur",
+            summary="Blurs the whole picture.",
+            build="ooblexd.effects.blur:build",
+            parameters="ooblexd.effects.parameters:BlurParameters",
+            is_privacy=True,  # whoever blurs everything does not want it seen sharp
+            hides_detail=True,
+        ),
+        EffectKind(
+            name="grayscale",
+            summary="Takes the colours away.",
+            build="ooblexd.effects.grayscale:build",
+        ),
+        EffectKind(
+            name="edges",
+            summary="Draws the outlines of what is there.",
+            build="ooblexd.effects.edges:build",
+            parameters="ooblexd.effects.parameters:EdgesParameters",
+            hides_detail=True,
+        ),
+        EffectKind(
+            name="overlay",
+            summary="Writes the time, the stream's name, its frame rate or any text.",
+            build="ooblexd.effects.overlay:build",
+            parameters="ooblexd.effects.parameters:OverlayParameters",
         ),
         EffectKind(
             name="none",
             summary="Shows the picture as it is.",
-            module="ooblexd.effects.nothing",
+            build="ooblexd.effects.nothing:build",
         ),
     )
 }
-"""Every effect, by name."""
+"""Every effect of ours, by name."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ooblexd.clock import NS_PER_MS
 from ooblexd.effects.analysis import Beside, EveryFrame
-from ooblexd.effects.catalogue import effect_kind
 from ooblexd.effects.face_finder import FaceFinder
 from ooblexd.effects.obscure import blur, head_of, pixelate
 from ooblexd.effects.tracks import TrackLimits, advance
@@ -14,11 +13,10 @@ from ooblexd.effects.tracks import TrackLimits, advance
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ooblexd.effects import FrameTime
+    from ooblexd.effects import EffectContext, FrameTime
     from ooblexd.effects.analysis import Analysis
     from ooblexd.effects.boxes import Box, Found
     from ooblexd.effects.tracks import Track
-    from ooblexd.engines import Engines
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
 
@@ -70,10 +68,10 @@ class Faces:
             self._size, self._tracks, self._analysed = size, (), 0
 
 
-def build(plan: EffectPlan, engines: Engines) -> Faces:
+def build(plan: EffectPlan, context: EffectContext) -> Faces:
     """Return either effect on faces; see `ooblexd.effects.build_effect`."""
-    said = effect_kind(plan.effect).resolved(plan.parameters)
-    finder = FaceFinder(engines, said["detail"])
+    said = plan.parameters
+    finder = FaceFinder(context.engines, said["detail"])
     least = said["threshold"] * _KEEP_SHARE
 
     def analyse(planes: Planes) -> list[Found]:

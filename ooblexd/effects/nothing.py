@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ooblexd.effects import FrameTime
-    from ooblexd.engines import Engines
+    from ooblexd.effects import EffectContext, FrameTime
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
 
@@ -22,6 +21,6 @@ class Nothing:
         """See `ooblexd.effects.Effect.close`."""
 
 
-def build(plan: EffectPlan, engines: Engines) -> Nothing:  # noqa: ARG001 -- as every effect's build
+def build(plan: EffectPlan, context: EffectContext) -> Nothing:  # noqa: ARG001 -- as every effect's build
     """Return the effect; see `ooblexd.effects.build_effect`."""
     return Nothing()

@@ -62,6 +62,38 @@ def blur(planes: Planes, head: Box, cells: float) -> None:
     _blur_plane(planes.v, chroma, cells)
 
 
+def smoothed(plane: Plane, cell_px: float) -> Plane:
+    """Return a plane painted softly from the means of its cells, and nothing else.
+
+    Args:
+        plane: Not changed.
+        cell_px: Edge of a cell, in pixels; they are stretched to fit the plane.
+    """
+    height, width = plane.shape
+    cell_px = max(1.0, cell_px)
+    few = (max(1, round(width / cell_px)), max(1, round(height / cell_px)))
+    means = cv2.resize(_halves(plane, few), few, interpolation=cv2.INTER_AREA)
+    # Cubic in steps of _STEP_PX and linear between looks like cubic all the way, and
+    # takes 0.3 ms instead of 1.7 for 480x520.
+    some = (max(few[0], width // _STEP_PX), max(few[1], height // _STEP_PX))
+    rough = cv2.resize(means, some, interpolation=cv2.INTER_CUBIC)
+    soft = cv2.resize(rough, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(soft, np.uint8)
+
+
+def _halves(plane: Plane, few: tuple[int, int]) -> Plane:
+    """Halve a plane while it stays twice as fine as ``few`` and nothing is split.
+
+    OpenCV takes means by exact halves in 0.04 ms for 1280x720, and by any other factor
+    in 2.5 ms.
+    """
+    height, width = plane.shape
+    if height % 2 or width % 2 or height < 4 * few[1] or width < 4 * few[0]:
+        return plane
+    half = cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return _halves(np.asarray(half, np.uint8), few)
+
+
 def pixelate(planes: Planes, head: Box, cells: float) -> None:
     """Cover the ellipse in ``head`` by square cells.
 
@@ -86,16 +118,8 @@ def _blur_plane(plane: Plane, head: Box, cells: float) -> None:
     if part is None:
         return
     here = plane[part.top : part.bottom, part.left : part.right]
-    height, width = here.shape
-    cell = max(1.0, min(head.width, head.height) / cells)
-    few = (max(1, round(width / cell)), max(1, round(height / cell)))
-    means = cv2.resize(here, few, interpolation=cv2.INTER_AREA)
-    # Cubic in steps of _STEP_PX and linear between looks like cubic all the way, and
-    # takes 0.3 ms instead of 1.7 for 480x520.
-    some = (max(few[0], width // _STEP_PX), max(few[1], height // _STEP_PX))
-    rough = cv2.resize(means, some, interpolation=cv2.INTER_CUBIC)
-    soft = cv2.resize(rough, (width, height), interpolation=cv2.INTER_LINEAR)
-    _blend(here, np.asarray(soft, np.uint8), _ellipse(part, head))
+    soft = smoothed(here, min(head.width, head.height) / cells)
+    _blend(here, soft, _ellipse(part, head))
 
 
 def _blend(here: Plane, over: Plane, opacity: Plane) -> None:

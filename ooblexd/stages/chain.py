@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.effects import build_effect
+from ooblexd.effects.bgr import OnBgr, Picture
 from ooblexd.frame import Verdict
 
 if TYPE_CHECKING:
-    from ooblexd.effects import Effect, FrameTime
-    from ooblexd.engines import Engines
+    from ooblexd.effects import Effect, EffectContext, FrameTime
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
 
@@ -23,23 +23,24 @@ logger = logging.getLogger(__name__)
 
 
 def build_chain(
-    plans: tuple[EffectPlan, ...], engines: Engines, revision: int
+    plans: tuple[EffectPlan, ...], context: EffectContext, revision: int
 ) -> Chain:
     """Return the chain of ``plans``, ready for its first frame.
 
     Args:
         plans: The effects.
-        engines: Shared by the streams of this worker.
+        context: What effects are built with.
         revision: Of the configuration that names these effects.
 
     Raises:
         ConfigError: There is no such effect; nothing stays open.
         EngineError: A model cannot be loaded; nothing stays open.
+        EffectError: An effect cannot be built; nothing stays open.
     """
     with ExitStack() as opened:
         effects: list[tuple[EffectPlan, Effect]] = []
         for plan in plans:
-            effect = build_effect(plan, engines)
+            effect = build_effect(plan, context)
             opened.callback(effect.close)
             effects.append((plan, effect))
         opened.pop_all()  # the chain's from here
@@ -79,9 +80,10 @@ class Chain:
         A verdict that is not LIVE means that ``planes`` must not be shown.
         """
         verdict, has_failed = Verdict.LIVE, False
+        picture = Picture(planes, full_range=at.full_range)
         for plan, effect in self._effects:
             try:
-                may_be_shown = effect.apply(planes, at)
+                may_be_shown = _apply(effect, picture, at)
             except Exception as error:  # noqa: BLE001 # anybody's code: on_failure decides
                 self._note_failure(plan, error)
                 has_failed = True
@@ -90,6 +92,7 @@ class Chain:
                 continue
             if not may_be_shown:
                 verdict = Verdict.COVERED
+        picture.planes()
         if not has_failed:
             self.failing_since_ns, self.failure = 0, ""
         return verdict
@@ -114,3 +117,10 @@ class Chain:
                 plan.on_failure,
                 exc_info=error,
             )
+
+
+def _apply(effect: Effect, picture: Picture, at: FrameTime) -> bool:
+    """Let an effect work on the picture, as it wants it."""
+    if isinstance(effect, OnBgr):
+        return effect.apply_to(picture, at)
+    return effect.apply(picture.planes(), at)

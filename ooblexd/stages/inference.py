@@ -22,6 +22,7 @@ from ooblexd.commands import (
     SlotsRefused,
 )
 from ooblexd.counters import DropReason, SourceState, StageCounters, StageWord
+from ooblexd.effects import EffectContext
 from ooblexd.engines import Engines
 from ooblexd.errors import OoblexdError
 from ooblexd.frame import (
@@ -203,9 +204,10 @@ class StreamInference:
                     self._keep(chain)
                 self._wish = None
                 return
+        context = EffectContext(self._engines, wish.stream)
         try:
             with self._context.heartbeat.foreign_call(ENGINE_START_S):
-                built = build_chain(effects, self._engines, wish.revision)
+                built = build_chain(effects, context, wish.revision)
         except OoblexdError as error:
             self._note_build_failure(wish, error)
             return

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.effects import build_effect
+from ooblexd.effects import EffectContext, build_effect
 from ooblexd.effects.face_finder import FaceFinder
 from ooblexd.effects.obscure import blur, head_of
 from ooblexd.engines import Engines
 from ooblexd.frame import FrameHeader
 from ooblexd.pixels import copy_planes, new_planes
-from ooblexd.plan import EffectPlan
 from tests.support.clips import clip, scaled
+from tests.support.effects import effect_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,22 @@ WIDTH, HEIGHT = 1280, 720
 _LEAST_SCORE, _SURE = 0.21, 0.3  # as the effect's defaults
 _MARGIN, _CELLS = 0.4, 4.5
 
+ZONE = [[0.05, 0.5], [0.4, 0.45], [0.45, 0.95], [0.1, 0.98]]
 PLANS = {
-    "none": EffectPlan("none"),
-    "blur_faces": EffectPlan("blur_faces"),
-    "pixelate_faces": EffectPlan("pixelate_faces"),
-    "blur_faces, tracked": EffectPlan("blur_faces", mode="tracked"),
-    "blur_faces, high": EffectPlan("blur_faces", parameters={"detail": "high"}),
+    "none": effect_plan("none"),
+    "blur_faces": effect_plan("blur_faces"),
+    "pixelate_faces": effect_plan("pixelate_faces"),
+    "blur_faces, tracked": effect_plan("blur_faces", mode="tracked"),
+    "blur_faces, high": effect_plan("blur_faces", detail="high"),
+    "privacy_zone": effect_plan("privacy_zone", polygons=[ZONE]),
+    "privacy_zone, blur": effect_plan("privacy_zone", polygons=[ZONE], cover="blur"),
+    "blur": effect_plan("blur"),
+    "grayscale": effect_plan("grayscale"),
+    "edges": effect_plan("edges"),
+    "overlay": effect_plan("overlay"),
+    "overlay, two lines": effect_plan(
+        "overlay", text="{name} {fps}\n{time}", size=0.06
+    ),
 }
 
 
@@ -105,7 +115,7 @@ def run(frames: int = 120) -> list[Timing]:
     pictures = [scaled(source[n % len(source)], WIDTH, HEIGHT) for n in range(frames)]
     timings = [measure("plain loop of blur_faces", plain_loop(engines), pictures)]
     for name, plan in PLANS.items():
-        effect = build_effect(plan, engines)
+        effect = build_effect(plan, EffectContext(engines, "door"))
 
         def step(planes: Planes, at_ns: int) -> bool:
             header = FrameHeader(0, WIDTH, HEIGHT, at_ns)

@@ -63,7 +63,7 @@ def test_ten_mistakes_are_ten_problems(tmp_path: Path) -> None:
         "9: streams.door.transport: 'quic', allowed auto, tcp or udp",
         f"11: {CHAIN}[0]: unknown effect 'blur_face', did you mean blur_faces?",
         f"12: {CHAIN}[1].mode: 'often', allowed every_frame or tracked",
-        f"12: {CHAIN}[1].strength: 3, allowed: 0 to 1",
+        f"12: {CHAIN}[1].strength: 3, allowed 0 to 1",
         "16: inference.workers: 0, allowed auto or 1 to 16",
     ]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomlkit
+from annotated_types import Ge, Le
 from pydantic_core import to_jsonable_python
 
 from ooblexd.config.demo import DEMO_TEXT
+from ooblexd.config.effects import parameters_model
 from ooblexd.config.load import load_config, parse_config
 from ooblexd.config.schema import (
     Document,
@@ -72,12 +75,17 @@ def test_reference_explains_every_key() -> None:
 def test_reference_names_every_effect_and_parameter_with_its_default() -> None:
     for kind in EFFECTS.values():
         assert f'"{kind.name}"' in REFERENCE
-        for name, parameter in kind.parameters.items():
-            default = tomlkit.item(parameter.default).as_string().removesuffix(".0")
-            assert f"#   {name} = {default} " in REFERENCE
-            if not parameter.choices:
-                limits = f"{parameter.minimum:g} to {parameter.maximum:g}:"
-                assert limits in REFERENCE
+        for name, field in parameters_model(kind).model_fields.items():
+            if field.is_required():
+                assert f"#   {name} = [" in REFERENCE
+                continue
+            default = tomlkit.item(field.default).as_string().removesuffix(".0")
+            assert re.search(rf"#   {name} = {re.escape(default)}\s", REFERENCE), name
+            limits = [m for m in field.metadata if isinstance(m, Ge | Le)]
+            if limits:
+                [low] = [m.ge for m in limits if isinstance(m, Ge)]
+                [high] = [m.le for m in limits if isinstance(m, Le)]
+                assert f"{low:g} to {high:g}:" in REFERENCE, name
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.toml")), ids=lambda f: f.name)

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ooblexd.plan import EffectPlan, StreamPlan
+from ooblexd.plan import StreamPlan
 from tests.support.control import ControlBench, control_bench
+from tests.support.effects import effect_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BLUR = EffectPlan("blur_faces", is_privacy=True)
+BLUR = effect_plan("blur_faces")
 CONFIG = """\
 # the house
 [streams.door] # by the letter box

@@ -353,7 +353,7 @@ def test_a_stream_is_added_and_survives_a_restart(
         ({"name": "yard", "source": "exec:reboot"}, 403, "source"),
         ({"name": "yard", "source": "/dev/video0"}, 403, "source"),
         (
-            {"name": "yard", "source": "demo:", "effects": [{"effect": "blur"}]},
+            {"name": "yard", "source": "demo:", "effects": [{"effect": "blurr"}]},
             422,
             "effects[0]",
         ),

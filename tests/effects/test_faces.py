@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ooblexd.effects import build_effect
+from ooblexd.effects import EffectContext, build_effect
 from ooblexd.effects.boxes import Box
 from ooblexd.effects.face_finder import FaceFinder, squares, whole
 from ooblexd.effects.faces import WARM_AFTER
 from ooblexd.engines import Engines
 from ooblexd.pixels import Planes, new_planes
-from ooblexd.plan import EffectPlan
 from tests.support.clips import clip, copied, independent_detector, scaled
 from tests.support.contracts import EffectContract, at_frame
+from tests.support.effects import effect_plan
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def engines() -> Iterator[Engines]:
 def build(
     engines: Engines, name: str = "blur_faces", mode: str = "every_frame"
 ) -> Effect:
-    return build_effect(EffectPlan(name, mode=mode), engines)
+    return build_effect(effect_plan(name, mode=mode), EffectContext(engines))
 
 
 class TestBlurFaces(EffectContract):

@@ -39,8 +39,13 @@ LAYERS: dict[str, set[str]] = {
     "engines": {"errors"},
     "effects": {"errors", "clock", "pixels", "plan", "engines"},
     "effects.catalogue": {"errors"},
+    # The parameters of effects are part of the configuration.
+    "effects.parameters": set(),
     "encoders": {"errors", "frame", "pixels"},
-    "config": {"errors", "plan", "redaction", "sources.url", "effects.catalogue"},
+    "config": {
+        *("errors", "plan", "redaction", "sources.url"),
+        *("effects.catalogue", "effects.packages", "effects.parameters"),
+    },
     "stages": _WORDS | _BOARD | {"ring", "sources", "effects", "engines", "encoders"},
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
@@ -53,6 +58,7 @@ LAYERS: dict[str, set[str]] = {
         "_version",
         "config",
         "effects.catalogue",
+        "effects.packages",
         "engines",
         "ring",
         "status",
@@ -73,7 +79,7 @@ LIBRARIES: dict[str, set[str]] = {
     "onnxruntime": {"engines.onnx"},
     "posix_ipc": {"ring.memory"},
     "prometheus_client": {"control.metrics"},
-    "pydantic": {"config", "control.openapi"},
+    "pydantic": {"config", "control.openapi", "effects.parameters"},
     "pydantic_settings": {"config.environment"},
     "rich": {"cli"},
     "starlette": {"control"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ooblexd.effects import EffectContext
 from ooblexd.errors import ConfigError, EngineError
 from ooblexd.frame import FrameHeader, Verdict
 from ooblexd.pixels import Planes, new_planes
@@ -196,7 +197,7 @@ def test_what_cannot_be_built_closes_what_was_built_before(
     plans = (plan(effect="none"), plan(effect="none"), plan(effect="no_such_effect"))
 
     with pytest.raises(ConfigError, match="no_such_effect"):
-        build_chain(plans, Engines(threads=1), revision=1)
+        build_chain(plans, EffectContext(Engines(threads=1)), revision=1)
 
     assert len(closed) == 2
 
@@ -206,7 +207,7 @@ def test_a_built_chain_knows_its_plans_and_revision(planes: Planes) -> None:
 
     plans = (plan(effect="none"),)
 
-    chain = build_chain(plans, Engines(threads=1), revision=7)
+    chain = build_chain(plans, EffectContext(Engines(threads=1)), revision=7)
 
     assert (chain.plans, chain.revision) == (plans, 7)
     assert chain.run(planes, FRAME) is Verdict.LIVE

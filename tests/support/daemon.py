@@ -14,7 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ooblexd.plan import DaemonPlan, EffectPlan, StreamPlan, format_plan
+from ooblexd.plan import DaemonPlan, StreamPlan, format_plan
+from tests.support.effects import effect_plan
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 ROOT = Path(__file__).parents[2]
-BLUR = EffectPlan("blur_faces", is_privacy=True)
-PIXELATE = EffectPlan("pixelate_faces", is_privacy=True)
+BLUR = effect_plan("blur_faces")
+PIXELATE = effect_plan("pixelate_faces")
 DEMO = StreamPlan("demo", "demo:")
 _ANSWER_WITHIN_S = 15.0
 

@@ -1,0 +1,104 @@
+"""Covers parts of the picture, always: it analyses nothing and is warm at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from ooblexd.effects.grayscale import NEUTRAL
+from ooblexd.effects.obscure import smoothed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ooblexd.effects import EffectContext, FrameTime
+    from ooblexd.pixels import Plane, Planes
+    from ooblexd.plan import EffectPlan
+
+_FILL = 60  # luma; dark, and told from a black picture
+_CELLS = 4.0  # means that a blur leaves across the shorter edge of a zone
+_FINE_BITS = 4  # of OpenCV's fixed point
+
+Points = list[list[float]]
+
+
+class Zone(NamedTuple):
+    """What a polygon covers of one plane.
+
+    Attributes:
+        rows: Of the plane.
+        columns: Likewise.
+        mask: Of that part, 255 where a pixel is covered.
+    """
+
+    rows: slice
+    columns: slice
+    mask: Plane
+
+
+class PrivacyZone:
+    """Covers what its polygons touch.
+
+    Args:
+        polygons: Corners ``[x, y]`` in shares of the picture.
+        cover: ``fill`` or ``blur``.
+    """
+
+    def __init__(self, polygons: Sequence[Points], cover: str) -> None:
+        self._polygons = polygons
+        self._is_blur = cover == "blur"
+        self._shape = (0, 0)
+        self._zones: list[list[Zone]] = []
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:  # noqa: ARG002 -- Effect's signature
+        """See `ooblexd.effects.Effect.apply`."""
+        if planes.y.shape != self._shape:
+            self._zones = [_zones(self._polygons, plane) for plane in planes]
+            self._shape = planes.y.shape
+        for plane, zones, fill in zip(
+            planes, self._zones, (_FILL, NEUTRAL, NEUTRAL), strict=True
+        ):
+            for zone in zones:
+                self._cover(plane, zone, fill)
+        return True
+
+    def close(self) -> None:
+        """See `ooblexd.effects.Effect.close`."""
+
+    def _cover(self, plane: Plane, zone: Zone, fill: int) -> None:
+        here = plane[zone.rows, zone.columns]
+        if self._is_blur:
+            soft = smoothed(here, min(here.shape) / _CELLS)
+            cv2.copyTo(soft, zone.mask, here)
+        else:
+            here[zone.mask != 0] = fill
+
+
+def _zones(polygons: Sequence[Points], plane: Plane) -> list[Zone]:
+    """Return what the polygons cover of a plane; the parts may overlap."""
+    return [_zone(points, plane) for points in polygons]
+
+
+def _zone(points: Points, plane: Plane) -> Zone:
+    height, width = plane.shape
+    corners = np.array(points, np.float64) * (width, height)
+    left, top = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (width - 1, height - 1))
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 1, (width, height))
+    part = np.zeros((int(bottom - top), int(right - left)), np.uint8)
+    # A pixel's middle is at .5 of ours and at whole numbers of OpenCV's. fillPoly draws
+    # the outline too; one pixel more all around, and none is half covered.
+    fixed = np.rint((corners - (left, top) - 0.5) * (1 << _FINE_BITS)).astype(np.int32)
+    cv2.fillPoly(part, [fixed], 255, cv2.LINE_8, _FINE_BITS)
+    mask = cv2.dilate(part, np.ones((3, 3), np.uint8))
+    return Zone(
+        slice(int(top), int(bottom)),
+        slice(int(left), int(right)),
+        np.asarray(mask, np.uint8),
+    )
+
+
+def build(plan: EffectPlan, context: EffectContext) -> PrivacyZone:  # noqa: ARG001 -- as every effect's build
+    """Return the effect; see `ooblexd.effects.BuildEffect`."""
+    return PrivacyZone(plan.parameters["polygons"], plan.parameters["cover"])
