@@ -73,6 +73,12 @@ class CropConfig(Section):
 
     Shares mean the same part of the scene when the camera changes its resolution, and
     can be drawn on a page that shows the picture at any size.
+
+    Attributes:
+        left: Where it begins, from the left.
+        top: Where it begins, from the top.
+        width: How wide it is.
+        height: How high it is.
     """
 
     left: Number = Field(default=0.0, ge=0, le=1)
@@ -90,7 +96,20 @@ class CropConfig(Section):
 
 
 class StreamConfig(Section):
-    """``[streams.NAME]``: a source and what happens to its frames."""
+    """``[streams.NAME]``: a source and what happens to its frames.
+
+    Attributes:
+        source: Where the frames come from: `rtsp://`, `http://`, `demo:` and others.
+        enabled: Whether it runs; else it only keeps its place.
+        transport: How RTSP brings the frames; with `auto` the source decides.
+        max_fps: Frames above this many a second are dropped; 0 keeps all.
+        rotate: How far the picture is turned, clockwise, in degrees.
+        flip: How the picture is mirrored.
+        crop: The part of the picture that is kept.
+        max_age_ms: A frame older than this is never shown; 0 lets the daemon choose.
+        jpeg_quality: Of the JPEG pictures.
+        effects: What is done to each frame, in this order.
+    """
 
     source: Annotated[str, Field(repr=False), AfterValidator(check_source)]
     enabled: bool = True

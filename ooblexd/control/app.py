@@ -80,6 +80,7 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
     api = StreamsApi(streams, changes)
     routes = [
         Route("/", page.index),
+        Route("/docs", page.docs),
         Route("/static/{file}", page.file),
         Route("/health", daemon.health),
         Route("/readyz", partial(daemon.health)),  # counted apart from /health

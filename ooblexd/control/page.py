@@ -1,4 +1,4 @@
-"""The page at ``/``: a few files, read once, served from memory."""
+"""The pages at ``/`` and ``/docs``: a few files, read once, served from memory."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ class Page:
     async def index(self, request: Request) -> Response:
         """Answer ``/``."""
         return self._answer("index.html", request)
+
+    async def docs(self, request: Request) -> Response:
+        """Answer ``/docs``."""
+        return self._answer("docs.html", request)
 
     async def file(self, request: Request) -> Response:
         """Answer ``/static/{file}``."""

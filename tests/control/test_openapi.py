@@ -116,6 +116,14 @@ def test_a_stream_is_described_as_it_is_configured(document: dict[str, Any]) -> 
     )
 
 
+def test_each_key_is_explained(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        if name in ("Stream", "NewStream", "StreamPatch", "CropConfig"):
+            for key, inner in schema["properties"].items():
+                # In Attributes: of the class, in ooblexd/config/schema.py.
+                assert "description" in (inner | inner.get("anyOf", [{}])[0]), key
+
+
 def test_each_effect_comes_with_its_parameters(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 

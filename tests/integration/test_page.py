@@ -18,6 +18,20 @@ pytestmark = pytest.mark.timeout(90)
 WITHIN_MS = 30_000
 
 
+def test_the_description_shows_itself_and_lets_it_be_tried(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance, open_page(appliance.url + "/docs") as page:
+        page.get_by_label("Find").fill("snapshot")
+        card = page.locator("#take_snapshot")
+        card.locator("summary").first.click()
+
+        expect(page.locator("#list_streams")).to_be_hidden()
+        expect(card.locator("input")).to_have_value("demo")
+        expect(card.locator(".command")).to_contain_text("/streams/demo/snapshot.jpg")
+        card.get_by_role("button", name="Send").click()
+        expect(card.locator(".output .status")).to_contain_text("200")
+        expect(card.locator(".output img")).to_be_visible()
+
+
 def test_a_browser_shows_the_demo_live_and_complains_of_nothing(
     tmp_path: Path,
 ) -> None:

@@ -91,6 +91,7 @@ DAEMON = (
         parameters=(_IF_NONE_MATCH,),
     ),
     _page("show_page", "/", "Show the page"),
+    _page("show_docs", "/docs", "Show this description"),
     Operation(
         "load_file",
         "GET",

@@ -25,8 +25,14 @@ _REF = "#/components/schemas/{model}"
 _TYPES = (StreamReport, EffectKindReport, EngineReport, HealthDocument)
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
 
-NAME: Schema = {"type": "string", "pattern": f"^{STREAM_NAME.pattern}$"}
+NAME: Schema = {
+    "type": "string",
+    "pattern": f"^{STREAM_NAME.pattern}$",
+    "description": "1 to 63 of a-z, 0-9, _ and -, the first a letter or digit.",
+}
 """What a stream may be called."""
+
+_CAMERA = {"source": "rtsp://user:password@192.0.2.20/stream1"}
 
 
 def build_schemas() -> dict[str, Schema]:
@@ -83,8 +89,9 @@ PROBLEM: Schema = {
 
 
 def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
-    keys = {**config["properties"], "effects": _chain("EffectEntry")}
-    chain = {**_chain("Effect"), "description": "What is done to each frame, in order."}
+    said = {"description": config["properties"]["effects"]["description"]}
+    keys = {**config["properties"], "effects": {**_chain("EffectEntry"), **said}}
+    chain = {**_chain("Effect"), **said}
     shown = {key: _without_default(schema) for key, schema in keys.items()}
     properties = {**report["properties"], **shown, "effects": chain}
     required = ["source"]
@@ -93,7 +100,7 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
             "type": "object",
             "description": "A stream: what it does, and its configuration. The source "
             "shows no secret.",
-            "properties": {**properties, "name": {**properties["name"], **NAME}},
+            "properties": {**properties, "name": NAME},
             "required": list(properties),
         },
         "StreamList": _list_of("Stream"),
@@ -104,6 +111,7 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
             "properties": {"name": NAME, **keys},
             "required": ["name", *required],
             "additionalProperties": False,
+            "examples": [{"name": "door", **_CAMERA, "effects": ["blur_faces"]}],
         },
         "StreamPatch": {
             "type": "object",
@@ -114,8 +122,9 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
                 for key, schema in keys.items()
             },
             "additionalProperties": False,
+            "examples": [{"max_fps": 10}],
         },
-        "EffectChain": _chain("EffectEntry"),
+        "EffectChain": {**_chain("EffectEntry"), "examples": [["blur_faces"]]},
     }
 
 
