@@ -14,6 +14,10 @@ from tests.support.processes import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Locator
+
+    Point = tuple[float, float]
+
 pytestmark = pytest.mark.timeout(90)
 WITHIN_MS = 30_000
 
@@ -58,6 +62,41 @@ def test_an_effect_is_switched_and_told_its_parameters_live(tmp_path: Path) -> N
         card.get_by_role("button", name="Pixelate faces", exact=True).click()
         page.get_by_role("button", name="Show it").click()
         eventually(lambda: effects_of(appliance) == [])
+
+
+def test_a_zone_is_drawn_on_the_picture(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
+        card = page.locator("article.card")
+        expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+
+        card.get_by_role("button", name="Privacy zone", exact=True).click()
+        drag(page.locator("canvas.zones"), (0.25, 0.25), (0.5, 0.75))
+
+        eventually(lambda: "privacy_zone" in effects_of(appliance))
+        zone = next(e for e in chain_of(appliance) if e["effect"] == "privacy_zone")
+        (polygon,) = zone["polygons"]
+        assert [pytest.approx(point, abs=0.02) for point in polygon] == [
+            [0.25, 0.25],
+            [0.5, 0.25],
+            [0.5, 0.75],
+            [0.25, 0.75],
+        ]
+        assert "blur_faces" in effects_of(appliance)
+
+
+def drag(canvas: Locator, start: Point, end: Point) -> None:
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    places = [
+        (box["x"] + x * box["width"], box["y"] + y * box["height"])
+        for x, y in (start, end)
+    ]
+    mouse = canvas.page.mouse
+    mouse.move(*places[0])
+    mouse.down()
+    mouse.move(*places[1], steps=4)
+    mouse.up()
 
 
 def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
