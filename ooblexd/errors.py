@@ -14,7 +14,9 @@ that fits. The data of an error are its attributes, and its message is made from
     │   └── UnknownStreamError       there is no such stream (LookupError)
     ├── SourceError                  a source cannot be read; ``reason`` says why
     │   ├── SourceUnavailableError   try again soon (ConnectionError)
-    │   └── SourceRefusedError       the login was refused: wait (PermissionError)
+    │   ├── SourceRefusedError       the login was refused: wait (PermissionError)
+    │   ├── SourceWaitingError       nobody sends now, which is no fault (TimeoutError)
+    │   └── BadPictureError          one picture cannot be shown (ValueError)
     ├── RingError                    the memory of a ring is not what it should be
     │   ├── SharedMemoryFullError    too little shared memory (MemoryError)
     │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
@@ -131,6 +133,14 @@ class SourceUnavailableError(SourceError, ConnectionError):
 
 class SourceRefusedError(SourceError, PermissionError):
     """The source refused the login; cameras lock accounts, so wait before retrying."""
+
+
+class SourceWaitingError(SourceError, TimeoutError):
+    """Nobody sends to the source at present, and nobody has to."""
+
+
+class BadPictureError(SourceError, ValueError):
+    """One picture of a source cannot be shown; the next one may be good."""
 
 
 class RingError(OoblexdError):

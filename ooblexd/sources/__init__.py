@@ -87,6 +87,8 @@ class Source(Protocol):
 
         Raises:
             SourceUnavailableError: It ended, or delivered nothing for 3 s.
+            SourceWaitingError: Nobody sends at present, where silence is no fault.
+            BadPictureError: One picture cannot be shown; the source goes on.
             SourceRefusedError: The login was refused.
         """
 
@@ -114,6 +116,10 @@ def open_source(url: str, options: SourceOptions | None = None) -> Source:
             from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
 
             return Thinned(Clip(url.partition(":")[2], options), options.rate)
+        case "upload":
+            from ooblexd.sources.upload import open_upload  # noqa: PLC0415 - loads PyAV
+
+            return open_upload(options)
         case "rtsp" | "rtsps":
             from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
 

@@ -11,6 +11,11 @@ from ooblexd.sources.rate import Rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ooblexd.sources.upload import Inbox
+
+MOST_PIXELS = 17_000_000
+"""4096x4096, nearly; one larger starves all other streams."""
+
 Transport = Literal["auto", "tcp", "udp"]
 """How RTSP carries its packets; ``auto`` is TCP, and UDP where TCP is refused."""
 
@@ -25,6 +30,7 @@ class SourceOptions:
         read_timeout_s: `Source.read` gives up when nothing came for so long.
         rate: Which pictures are wanted; the others are read and thrown away.
         now_ns: The monotonic clock, in ns.
+        inbox: For ``upload:`` only: where the pictures arrive.
     """
 
     transport: Transport = "auto"
@@ -32,6 +38,7 @@ class SourceOptions:
     read_timeout_s: float = 3.0
     rate: Rate = field(default_factory=Rate)
     now_ns: Callable[[], int] = monotonic_ns
+    inbox: Inbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class SourceDescription:
         height: In pixels; likewise.
         fps: As announced; 0.0 where it is not.
         has_b_frames: Pictures come reordered, which delays them by whole frames.
-        transport: ``tcp`` or ``udp`` for RTSP, ``http`` or ``local`` for the others.
+        transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``upload`` or ``local``.
     """
 
     codec: str

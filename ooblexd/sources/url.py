@@ -32,6 +32,7 @@ SCHEMES = {
     scheme.name: scheme
     for scheme in (
         Scheme("demo", "demo:"),
+        Scheme("upload", "upload:"),
         Scheme("file", "file:PATH", is_file_only=True),
         Scheme("rtsp", "rtsp://HOST/PATH"),
         Scheme("rtsps", "rtsps://HOST/PATH"),

@@ -1,0 +1,124 @@
+"""The source of what clients send: silence is no fault of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import pytest
+
+from ooblexd.clock import NS_PER_S
+from ooblexd.errors import (
+    BadPictureError,
+    SourceUnavailableError,
+    SourceWaitingError,
+)
+from ooblexd.sources import Source, SourceOptions, open_source
+from ooblexd.sources.upload import Upload
+from tests.support.stills import coloured, still
+
+GOOD = still("jpeg", coloured(64, 48))
+
+
+@dataclass
+class TimedInbox:
+    """An `Inbox` whose clock moves only while somebody waits."""
+
+    now_ns: int = 100 * NS_PER_S
+    uploads: deque[bytes] = field(default_factory=deque)
+
+    def take(self, within_s: float) -> Upload | None:
+        if self.uploads:
+            return Upload(self.uploads.popleft(), self.now_ns)
+        self.now_ns += round(within_s * NS_PER_S)
+        return None
+
+
+@pytest.fixture
+def inbox() -> TimedInbox:
+    return TimedInbox()
+
+
+@pytest.fixture
+def source(inbox: TimedInbox) -> Source:
+    options = SourceOptions(inbox=inbox, now_ns=lambda: inbox.now_ns)
+    return open_source("upload:", options)
+
+
+def waiting_reason(source: Source) -> str:
+    with pytest.raises(SourceWaitingError) as caught:
+        source.read()
+    return caught.value.reason
+
+
+def test_a_new_source_says_at_once_that_it_waits(
+    source: Source, inbox: TimedInbox
+) -> None:
+    assert waiting_reason(source) == "no picture has been sent yet"
+    assert inbox.now_ns == 100 * NS_PER_S
+
+
+def test_a_picture_is_given_as_it_comes(source: Source, inbox: TimedInbox) -> None:
+    waiting_reason(source)
+    inbox.uploads.append(GOOD)
+
+    picture = source.read()
+
+    assert (picture.width, picture.height) == (64, 48)
+    assert picture.capture_ns == inbox.now_ns
+
+
+def test_a_silence_of_three_seconds_is_a_wait(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.append(GOOD)
+    source.read()
+    before_ns = inbox.now_ns
+
+    assert waiting_reason(source) == "nobody sends pictures at present"
+    assert inbox.now_ns - before_ns == 3 * NS_PER_S
+
+
+def test_what_cannot_be_shown_is_said_by_who_waits(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.append(b"\xff\xd8\xff\xe0\0\4ab no picture")
+
+    with pytest.raises(BadPictureError):
+        source.read()
+
+    assert waiting_reason(source) == (
+        "the last picture sent cannot be shown: it is a damaged JPEG"
+    )
+
+
+def test_damage_between_good_pictures_is_no_wait(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.extend([GOOD, GOOD[:300], GOOD])
+    source.read()
+
+    with pytest.raises(BadPictureError):
+        source.read()
+
+    assert source.read().width == 64
+
+
+def test_damage_alone_does_not_put_off_the_wait(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.append(GOOD)
+    source.read()
+    inbox.now_ns += 4 * NS_PER_S
+    inbox.uploads.extend([GOOD[:300]] * 3)
+
+    assert "nobody sends" in waiting_reason(source)
+
+
+def test_nothing_can_be_sent_to_a_source_without_a_stream() -> None:
+    with pytest.raises(SourceUnavailableError, match="sent to it, by a running stream"):
+        open_source("upload:")
