@@ -12,7 +12,8 @@ nothing ever queues. ::
      ├─ ingest:<stream>    source ─▶ raw ring
      ├─ inference:<n>      raw ring ─▶ effects ─▶ processed ring
      ├─ output:<stream>    processed ring ─▶ JPEG ─▶ encoded ring
-     └─ control            encoded rings ─▶ viewers; API, health, metrics, page
+     └─ control            encoded rings ─▶ viewers; API, health, metrics, page;
+                           uploads of clients ─▶ uploaded ring ─▶ ingest
 
 Two promises shape it. *Freshness*: each hand-off costs at most one period of the stage
 before. *Fail closed*: raw pixels are mapped by ingest and inference alone, each frame
@@ -23,8 +24,8 @@ Reading order:
 
 1. `frame`, `pixels` — what travels; `clock` — when
 2. `sources`, `sources.demo`, `sources.url` — where it enters; then any other source
-3. `stages`, `stages.context`, `stages.ingest`, `stages.pump`, `stages.geometry`,
-   `stages.attachment` — into the raw ring
+3. `stages`, `stages.context`, `stages.ingest`, `stages.pump`, `stages.inbox`,
+   `stages.geometry`, `stages.attachment` — into the raw ring
 4. `ring`, `ring.spec`, `ring.writer`, `ring.reader` — between processes
 5. `stages.inference`, `stages.chain`, `effects`, `engines` — through the effects
 6. `stages.output`, `stages.showing`, `stages.surroundings`, `stages.standins`,

@@ -21,6 +21,7 @@ _MAX_FDS = 32
 class RingKind(str, enum.Enum):
     """The rings of a stream, in the order of its flow."""
 
+    UPLOADED = "uploaded"  # of a stream whose pictures clients send, and no other
     RAW = "raw"
     PROCESSED = "processed"
     ENCODED = "encoded"

@@ -40,6 +40,7 @@ class SourceState(enum.IntEnum):
     STARTING = 0
     RUNNING = 1
     DOWN = 2
+    WAITING = 3  # nobody sends, and nobody has to
 
 
 class StageWord(enum.IntEnum):

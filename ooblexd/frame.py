@@ -25,6 +25,7 @@ class PixelFormat(enum.IntEnum):
     NONE = 0  # a verdict without a picture
     I420 = 1  # planar YUV 4:2:0, three planes behind one another
     JPEG = 2
+    FILE = 3  # a JPEG, PNG or WebP as a client sent it; nobody has looked into it
 
 
 class Matrix(enum.IntEnum):

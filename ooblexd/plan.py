@@ -84,6 +84,11 @@ class StreamPlan:
     effects: tuple[EffectPlan, ...] = ()
     enabled: bool = True
 
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether clients send its pictures; silence is no fault of it then."""
+        return self.source.partition(":")[0].lower() == "upload"
+
 
 @dataclass(frozen=True, slots=True)
 class DaemonPlan:

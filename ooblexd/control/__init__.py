@@ -2,7 +2,8 @@
 
 Control is one worker: an event loop with Starlette on uvicorn. It knows HTTP and asks
 others for the rest: numbers come off the board, pictures out of the encoded rings, and
-a change goes to the supervisor. It maps no ring but the encoded ones.
+a change goes to the supervisor. It maps no ring but the encoded ones, and those of
+uploads, into which it writes what clients send.
 """
 
 from __future__ import annotations

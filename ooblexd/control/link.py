@@ -10,11 +10,13 @@ from ooblexd.commands import (
     Applied,
     ApplyPlan,
     AttachReader,
+    AttachWriter,
     ConfigureStream,
     ForgetStream,
     LayoutChanged,
     Message,
     Ready,
+    SlotsRefused,
     parse_layout,
     receive,
     send,
@@ -38,6 +40,12 @@ class Subscriber(Protocol):
 
     def attach(self, message: AttachReader, segment: int, wake: int) -> None:
         """Take an encoded ring; both descriptors are the subscriber's now."""
+
+    def attach_uploads(self, message: AttachWriter, fds: list[int]) -> None:
+        """Take a ring to write; the descriptors are the subscriber's now."""
+
+    def refuse_uploads(self, message: SlotsRefused) -> None:
+        """Take that there is no memory for larger uploads."""
 
     def set_demand(self, stream: str, wake: int) -> None:
         """Take the eventfd that wakes a stream's output; the subscriber's now."""
@@ -121,6 +129,11 @@ class Link:
             case AttachReader() if len(fds) == 2:  # noqa: PLR2004 # segment, eventfd
                 self._subscriber.attach(message, fds[0], fds[1])
                 return
+            case AttachWriter():
+                self._subscriber.attach_uploads(message, fds)
+                return
+            case SlotsRefused():
+                self._subscriber.refuse_uploads(message)
             case ConfigureStream() if len(fds) == 1:
                 self._subscriber.set_demand(message.stream, fds[0])
                 return

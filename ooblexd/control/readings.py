@@ -227,6 +227,8 @@ def judge_source(ingest: Page, now_ns: int) -> Verdict | None:
     reason = ingest.read_text()
     if source == SourceState.DOWN:
         return Verdict(StreamState.DOWN, reason, Picture.SLATE)
+    if source == SourceState.WAITING:
+        return Verdict(StreamState.WAITING, reason, Picture.SLATE)
     return Verdict(StreamState.STARTING, reason, Picture.SLATE)
 
 

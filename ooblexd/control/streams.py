@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.control.feeds import FRESH_NS, Feed
+from ooblexd.control.intake import Intake
 from ooblexd.control.readings import (
     Picture,
     StreamPages,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ooblexd.board import Board
-    from ooblexd.commands import AttachReader, Layout
+    from ooblexd.commands import AttachReader, AttachWriter, Layout, SlotsRefused
     from ooblexd.control.readings import WorkerReading
     from ooblexd.plan import StreamPlan
 
@@ -51,6 +52,7 @@ class Streams:
         self._streams: dict[str, _Stream] = {}
         self._workers: dict[str, int] = {}
         self._feeds: dict[str, Feed] = {}
+        self._intakes: dict[str, Intake] = {}
 
     def layout_changed(self, layout: Layout) -> None:
         """Take where all pages are; a stream that is not named is gone."""
@@ -63,8 +65,11 @@ class Streams:
             pages = pages or StreamPages(self._board, stream)
             self._streams[stream.name] = _Stream(pages, parse_stream_plan(stream.plan))
             self._feed_of(stream.name).set_pages(pages)
+            if not self._streams[stream.name].plan.takes_uploads:
+                self._end_intake(stream.name)
         for name in former.keys() - self._streams.keys():
             self._end_feed(name)
+            self._end_intake(name)
 
     def attach(self, message: AttachReader, segment: int, wake: int) -> None:
         """Read a stream's encoded ring."""
@@ -74,6 +79,19 @@ class Streams:
             os.close(wake)
             logger.exception("[stream %s] cannot read its ring", message.stream)
 
+    def attach_uploads(self, message: AttachWriter, fds: list[int]) -> None:
+        """Write a stream's ring of uploads."""
+        intake = self._intakes.setdefault(message.stream, Intake(message.stream))
+        try:
+            intake.attach(message, fds)
+        except RingError:
+            logger.exception("[stream %s] cannot write its ring", message.stream)
+
+    def refuse_uploads(self, message: SlotsRefused) -> None:
+        """Tell those whose pictures are too large that there is no memory."""
+        if message.stream in self._intakes:
+            self._intakes[message.stream].refuse(message.reason)
+
     def set_demand(self, stream: str, wake: int) -> None:
         """Take the eventfd that wakes a stream's output."""
         self._feed_of(stream).set_demand(wake)
@@ -81,11 +99,14 @@ class Streams:
     def forget(self, stream: str) -> None:
         """End the viewers of a stream and close its ring; it may yet come back."""
         self._end_feed(stream)
+        self._end_intake(stream)
 
     def close(self) -> None:
-        """End all viewers."""
+        """End all viewers, and take nothing more."""
         for name in tuple(self._feeds):
             self._end_feed(name)
+        for name in tuple(self._intakes):
+            self._end_intake(name)
 
     def tick(self, now_ns: int) -> None:
         """Do what is due each second."""
@@ -122,6 +143,10 @@ class Streams:
     def feed(self, name: str) -> Feed | None:
         """Return a stream's feed; None where there is no such stream."""
         return self._feeds.get(name) if name in self._streams else None
+
+    def intake(self, name: str) -> Intake | None:
+        """Return where a stream's uploads go in; None where there is no way in."""
+        return self._intakes.get(name)
 
     def pages(self, name: str) -> StreamPages:
         """Return the pages of a stream that exists."""
@@ -169,6 +194,11 @@ class Streams:
         if name not in self._feeds:
             self._feeds[name] = Feed(name)
         return self._feeds[name]
+
+    def _end_intake(self, name: str) -> None:
+        intake = self._intakes.pop(name, None)
+        if intake is not None:
+            intake.close()
 
     def _end_feed(self, name: str) -> None:
         feed = self._feeds.pop(name, None)

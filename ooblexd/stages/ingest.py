@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ooblexd.clock import monotonic_ns
-from ooblexd.commands import AttachWriter, ConfigureStream, SlotsRefused
+from ooblexd.commands import (
+    AttachReader,
+    AttachWriter,
+    ConfigureStream,
+    SlotsRefused,
+)
 from ooblexd.counters import StageCounters
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.plan import StreamPlan, parse_stream_plan
 from ooblexd.stages.attachment import WriterEnd
 from ooblexd.stages.geometry import geometry_of
+from ooblexd.stages.inbox import Inbox, UploadRing
 from ooblexd.stages.pump import GRACE_S, Pump, Task
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ class IngestStage:
         self._end: WriterEnd | None = None
         self._counters: StageCounters | None = None
         self._pump: Pump | None = None
+        self._uploads = UploadRing()
 
     def obey(self, message: Message, fds: list[int]) -> None:
         """Take a plan, a ring, or its refusal."""
@@ -46,6 +53,8 @@ class IngestStage:
                     self._pump.attach(self._end)
                 if former is not None:
                     former.close()
+            case AttachReader():
+                self._uploads.attach(message, fds)
             case SlotsRefused():
                 if self._pump is not None:
                     self._pump.refuse(message.reason)
@@ -55,14 +64,15 @@ class IngestStage:
             self._start_pump()
 
     def wake_fds(self) -> Iterable[int]:
-        """Nothing but commands wakes the loop; the pump wakes the ring's reader."""
-        return ()
+        """Uploads wake the loop; the pump itself wakes the reader of its ring."""
+        return self._uploads.wake_fds
 
     def step(self) -> float:
         """See that the pump is alive within its own deadline."""
         pump = self._pump
         if pump is None:
             return GRACE_S
+        self._uploads.drain()
         if pump.failure is not None:
             raise pump.failure
         if monotonic_ns() > pump.deadline_ns:
@@ -79,6 +89,8 @@ class IngestStage:
         """Take a plan: another source needs another pump, another view a new scene."""
         plan, former = parse_stream_plan(message.plan), self._task
         self._counters = StageCounters(self._context.board.page(message.stage_page))
+        if not plan.takes_uploads:
+            self._uploads.detach()
         if former is None:
             self._task = Task(plan, message.revision)
             return
@@ -94,13 +106,19 @@ class IngestStage:
     def _start_pump(self) -> None:
         if self._task is None or self._end is None or self._counters is None:
             return
-        self._pump = Pump(self._task, self._end, self._counters, self._context)
+        inbox: Inbox | None = None
+        if self._task.plan.takes_uploads:
+            if not self._uploads.is_attached:
+                return
+            inbox = self._uploads.open_inbox(self._counters)
+        self._pump = Pump(self._task, self._end, self._counters, self._context, inbox)
         self._pump.start()
 
     def _retire_pump(self) -> None:
         if self._pump is not None:
             self._pump.retire()
             self._pump = None
+            self._uploads.close_inbox()
 
 
 def _source_of(plan: StreamPlan) -> tuple[object, ...]:

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import NeedSlots, RingKind
 from ooblexd.counters import DropReason, SourceState, StageCounters, StageWord
-from ooblexd.errors import SourceError, SourceUnavailableError
+from ooblexd.errors import (
+    BadPictureError,
+    SourceError,
+    SourceUnavailableError,
+    SourceWaitingError,
+)
 from ooblexd.frame import HEADER_BYTES, FrameHeader, Step, i420_bytes
 from ooblexd.pixels import Planes, planes_of
 from ooblexd.redaction import mask_url
 from ooblexd.sources import Rate, SourceOptions, open_source
+from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reconnect import retry_delay_s
 from ooblexd.stages.geometry import Geometry, geometry_of
 
@@ -27,10 +33,10 @@ if TYPE_CHECKING:
     from ooblexd.sources import Picture, Source
     from ooblexd.stages.attachment import WriterEnd
     from ooblexd.stages.context import StageContext
+    from ooblexd.stages.inbox import Inbox
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 3.0
-MOST_PIXELS = 17_000_000  # 4096x4096, nearly; one larger starves all other streams
 GRACE_S = 3.0  # what a library may need beyond the timeout it was given
 _STARTED_S = 20.0
 _ASK_AGAIN_S = 10.0  # for memory that was not there
@@ -65,6 +71,7 @@ class Pump(threading.Thread):
         end: WriterEnd,
         counters: StageCounters,
         context: StageContext,
+        inbox: Inbox | None = None,
     ) -> None:
         super().__init__(name="pump", daemon=True)
         self.deadline_ns = monotonic_ns() + int(_STARTED_S * NS_PER_S)
@@ -73,6 +80,7 @@ class Pump(threading.Thread):
         self._end = end
         self._counters = counters
         self._context = context
+        self._inbox = inbox
         self._lock = threading.Lock()  # the ring has one writing thread at a time
         self._retired = threading.Event()
         self._asked_bytes = 0
@@ -137,6 +145,7 @@ class Pump(threading.Thread):
                 open_timeout_s=OPEN_TIMEOUT_S,
                 read_timeout_s=READ_TIMEOUT_S,
                 rate=self._rate,
+                inbox=self._inbox,
             )
             source = open_source(self._plan.source, options)
         except SourceError as error:
@@ -154,15 +163,22 @@ class Pump(threading.Thread):
         is_first = True
         while not self._retired.is_set():
             self._promise(READ_TIMEOUT_S)
-            picture = source.read()
+            try:
+                picture = source.read()
+            except SourceWaitingError as silence:
+                self._report_waiting(silence.reason)
+                continue
+            except BadPictureError:
+                self._note_bad()
+                continue
             self._geometry.load()  # for a second, maybe, so not under the lock
             with self._lock:
                 if self._retired.is_set():
                     return
                 self._take(picture)
+                self._report_running()
             if is_first and not self._refusal:
                 is_first = False
-                self._counters.report(SourceState.RUNNING)
                 logger.info(
                     "[stream %s] %s delivers %dx%d",
                     self._plan.name,
@@ -171,6 +187,23 @@ class Pump(threading.Thread):
                     picture.height,
                 )
             self.has_answered = True
+
+    def _report_running(self) -> None:
+        state = self._counters.value(StageWord.STATE)
+        if state != SourceState.RUNNING and not self._refusal:
+            self._counters.report(SourceState.RUNNING)
+
+    def _report_waiting(self, reason: str) -> None:
+        with self._lock:
+            if not self._retired.is_set() and not self._refusal:
+                self._counters.report(SourceState.WAITING, reason)
+        self.has_answered = True
+
+    def _note_bad(self) -> None:
+        with self._lock:
+            if not self._retired.is_set():
+                self._counters.add(StageWord.FRAMES_IN)
+                self._counters.add(StageWord.FAILED)
 
     def _note_refused(self) -> None:
         """Count a picture above ``max_fps``, which the source has read all the same."""

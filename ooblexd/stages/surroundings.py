@@ -60,6 +60,8 @@ class Surroundings:
         state = self._ingest.words[StageWord.STATE]
         if state == SourceState.DOWN:
             return Words("no picture", self._ingest.read_text())
+        if state == SourceState.WAITING:
+            return Words("waiting", self._ingest.read_text())
         last_ns = self._ingest.words[StageWord.LAST_FRAME_NS]
         if worker == WorkerState.UP and last_ns:
             silent_s = (now_ns - last_ns) // NS_PER_S

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _MIB = 1024 * 1024
 # What a ring begins with; its writer asks for more when a frame does not fit.
 FIRST_SLOT_BYTES = {
+    RingKind.UPLOADED: _MIB,
     RingKind.RAW: HEADER_BYTES + i420_bytes(1280, 720),
     RingKind.PROCESSED: HEADER_BYTES + i420_bytes(1280, 720),
     RingKind.ENCODED: _MIB,
@@ -111,7 +112,8 @@ class Stream:
     Attributes:
         plan: What it is to do.
         inference: Name of the inference worker that it is assigned to.
-        rings: By kind; empty while the stream is not enabled.
+        rings: By kind; empty while the stream is not enabled. That of uploads comes
+            and goes with a source that takes them.
         pages: On the board.
         demand_fd: An eventfd by which control wakes output.
         is_removed: It goes for good as soon as its workers have ended.
@@ -145,8 +147,8 @@ class Stream:
         """Name of the output worker."""
         return f"output:{self.name}"
 
-    def open_rings(self) -> None:
-        """Make the memory of the stream.
+    def open_rings(self, plan: StreamPlan) -> None:
+        """Make the memory that the stream needs for ``plan``.
 
         Raises:
             SharedMemoryFullError: There is no room; nothing is left behind.
@@ -158,11 +160,31 @@ class Stream:
             (RingKind.ENCODED, self.output, CONTROL),
         )
         try:
+            self.open_uploads(plan)
             for kind, writer, reader in ways:
                 self.rings[kind] = _open_ring(kind, writer, (reader,))
         except (MemoryError, OSError):
             self.close_rings()
             raise
+
+    def open_uploads(self, plan: StreamPlan) -> bool:
+        """Make the ring that ``plan`` needs for uploads; False if there is no need.
+
+        Raises:
+            SharedMemoryFullError: There is no room; nothing is left behind.
+            OSError: There are no more descriptors; likewise.
+        """
+        is_needed = plan.takes_uploads and plan.enabled
+        if not is_needed or RingKind.UPLOADED in self.rings:
+            return False
+        ring = _open_ring(RingKind.UPLOADED, CONTROL, (self.ingest,))
+        self.rings[RingKind.UPLOADED] = ring
+        return True
+
+    def close_uploads(self) -> None:
+        """Let go of the ring for uploads where the plan has none."""
+        if not self.plan.takes_uploads and RingKind.UPLOADED in self.rings:
+            self.rings.pop(RingKind.UPLOADED).close()
 
     def close_rings(self) -> None:
         """Let go of the memory of the stream."""

@@ -110,7 +110,7 @@ class Streams:
             if not stream.plan.enabled or stream.rings or stream.name in self._leaving:
                 continue
             try:
-                stream.open_rings()
+                stream.open_rings(stream.plan)
             except (SharedMemoryFullError, OSError):
                 self._memory_due_ns = now_ns + _MEMORY_AGAIN_NS
                 continue
@@ -180,7 +180,7 @@ class Streams:
         stream = Stream(plan, self._least_busy(), self._board)
         if plan.enabled:
             try:
-                stream.open_rings()
+                stream.open_rings(plan)
             except (SharedMemoryFullError, OSError):
                 stream.close()
                 raise
@@ -201,14 +201,18 @@ class Streams:
 
     def _change(self, stream: Stream, plan: StreamPlan) -> None:
         if plan.enabled and not stream.rings:
-            stream.open_rings()
+            stream.open_rings(plan)
             stream.change(plan)
             self._start_workers(stream)
         else:
+            is_fed_now = bool(stream.rings) and stream.open_uploads(plan)
             stream.change(plan)
+            stream.close_uploads()
             if stream.rings:  # else it has no workers to be told
                 for name in (stream.ingest, stream.inference, stream.output, CONTROL):
                     self._configure(stream, name)
+            if is_fed_now:
+                self._attach(stream, {CONTROL, stream.ingest}, RingKind.UPLOADED)
         self._tell_layout()
 
     def _retire(self, stream: Stream, request: int) -> None:
