@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ooblexd.commands import send
 from ooblexd.control.catalogue import list_effects, list_engines
 from ooblexd.control.description import Description
 from ooblexd.control.dialects import FRIGATE, GO2RTC
@@ -29,6 +30,7 @@ from ooblexd.control.problems import (
 )
 from ooblexd.control.requests import RequestCounts
 from ooblexd.control.streams_api import StreamsApi
+from ooblexd.control.upload import FrameEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +80,7 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
     """
     daemon, page = _Daemon(context, streams), Page()
     api = StreamsApi(streams, changes)
+    ask = partial(send, context.commands)
     routes = [
         Route("/", page.index),
         Route("/docs", page.docs),
@@ -94,6 +97,7 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
         Route(
             "/streams/{name}/snapshot.jpg", SnapshotEndpoint(streams), methods=["GET"]
         ),
+        Route("/streams/{name}/frame", FrameEndpoint(streams, ask), methods=["POST"]),
     ]
     return _assemble(context, streams, [*routes, *_aliases(streams)])
 

@@ -30,6 +30,7 @@ from ooblexd.commands import (
     Layout,
     LayoutChanged,
     Message,
+    NeedSlots,
     Ready,
     StreamLayout,
     WorkerLayout,
@@ -79,6 +80,7 @@ class ControlBench:
     slot_bytes: int = 1 << 18
     streams: dict[str, BenchStream] = field(default_factory=dict)
     wishes: list[ApplyPlan] = field(default_factory=list)
+    needs: list[NeedSlots] = field(default_factory=list)
     answer: Callable[[ApplyPlan], Answer | None] = field(default=lambda _: ("", 0, 0))
 
     def __post_init__(self) -> None:
@@ -323,6 +325,8 @@ class ControlBench:
     def _take(self, message: Message, end: socket.socket) -> None:
         if isinstance(message, Ready):
             self.is_ready.set()
+        elif isinstance(message, NeedSlots):
+            self.needs.append(message)
         elif isinstance(message, ApplyPlan):
             self.wishes.append(message)
             answer = self.answer(message)

@@ -29,7 +29,7 @@ OPERATIONS = {
 
 TAGS = {
     "Streams": "What comes in, what is done to it, and how it is going.",
-    "Pictures": "What viewers see.",
+    "Pictures": "What viewers see, and what clients send.",
     "Choices": "What a stream can be made of.",
     "Daemon": "The daemon as a whole.",
     "Aliases": "Paths of other programs, for clients that know those.",
@@ -193,4 +193,5 @@ def _headers(*names: str) -> dict[str, Any]:
 
 
 def _content(content: Content) -> dict[str, Any]:
-    return {content.media_type: {"schema": content.schema} if content.schema else {}}
+    schema = {"schema": content.schema} if content.schema else {}
+    return dict.fromkeys((content.media_type, *content.also), schema)

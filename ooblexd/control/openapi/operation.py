@@ -26,10 +26,12 @@ class Content:
     Attributes:
         media_type: Without parameters.
         schema: Of JSON, or of text; empty for bytes.
+        also: Further media types that it may have.
     """
 
     media_type: str
     schema: Schema = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 def json_of(name: str) -> Content:

@@ -1,11 +1,13 @@
-"""The operations of those who watch."""
+"""The operations of those who watch, and of those who send pictures."""
 
 from __future__ import annotations
 
+from ooblexd.control.intake import MAX_PICTURE_BYTES
 from ooblexd.control.openapi.operation import Answer, Content, Operation, Parameter
 from ooblexd.control.openapi.schemas import NAME
 from ooblexd.control.openapi.streams import NO_STREAM, STREAM_NAME
 from ooblexd.control.pictures import MAX_FPS, MIN_FPS
+from ooblexd.control.upload import TYPES
 
 LEDGER = ("X-Picture", "X-Sequence", "X-Capture-Time", "X-Frame-Age-Ms")
 
@@ -52,6 +54,28 @@ PICTURES = (
         description="A picture encoded after the question, never an old one.",
         parameters=(STREAM_NAME,),
         refusals={**NO_STREAM, **_UNKNOWN_KEY, **_NO_PICTURE},
+    ),
+    Operation(
+        "send_picture",
+        "POST",
+        "/streams/{name}/frame",
+        "Pictures",
+        "Send a picture",
+        {202: Answer("It is taken; a newer one may yet pass it over.")},
+        description="A file in, for a stream whose source is `upload:`. Whether it can "
+        "be shown is found out later; the stream's `reason` tells what could not.",
+        parameters=(STREAM_NAME,),
+        body=Content(TYPES[0], also=TYPES[1:]),
+        refusals={
+            **NO_STREAM,
+            408: "It did not come in time.",
+            409: "The stream takes no pictures, or is switched off.",
+            413: f"It is larger than {MAX_PICTURE_BYTES >> 20} MiB.",
+            415: "It is no JPEG, PNG or WebP, by its type or by its bytes.",
+            429: "More than `max_fps`, or too many at once; see `Retry-After`.",
+            503: "Nobody is there to decode it at this moment.",
+            507: "There is too little shared memory for it.",
+        },
     ),
     Operation(
         "watch_as_go2rtc",
