@@ -59,8 +59,10 @@ class StageWord(enum.IntEnum):
     REVISION = 21  # of the chain that runs
     MAX_AGE_NS = 22
     FAILING_SINCE_NS = 23  # 0: the chain runs as it should
+    CALL = 24  # the effect being called, see `stages.calls`; 0 between
     AGE = 32  # a histogram: sum in ns, then the buckets
     DURATION = 64  # likewise
+    ENDS = 96  # eight rows of three words, see `stages.calls`
 
 
 class StreamWord(enum.IntEnum):

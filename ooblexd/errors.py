@@ -21,7 +21,8 @@ that fits. The data of an error are its attributes, and its message is made from
     │   ├── SharedMemoryFullError    too little shared memory (MemoryError)
     │   └── FrameTooLargeError       a frame larger than its slot (ValueError)
     ├── EngineError                  a model cannot be loaded or run
-    ├── EffectError                  an effect cannot be built, or is cut off
+    ├── EffectError                  an effect cannot be built, or is too slow
+    │   └── EffectRestsError         it is not called: it has ended its worker
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
         ├── ControlSocketError       no control socket: ``ooblexd status`` sees nothing
@@ -183,7 +184,7 @@ class EngineError(OoblexdError):
 
 
 class EffectError(OoblexdError):
-    """An effect cannot be built, or is cut off.
+    """An effect cannot be built, or is too slow.
 
     Attributes:
         effect: Its name.
@@ -194,6 +195,24 @@ class EffectError(OoblexdError):
         self.effect = effect
         self.reason = reason
         super().__init__(f"{effect}: {reason}")
+
+
+class EffectRestsError(EffectError):
+    """An effect is not called for a while, since its worker has ended in it.
+
+    Attributes:
+        ends: How often, in a row.
+        rest_s: For how long.
+    """
+
+    def __init__(self, effect: str, ends: int, rest_s: int) -> None:
+        self.ends = ends
+        self.rest_s = rest_s
+        super().__init__(
+            effect,
+            f"made its worker hang or crash {ends} times, so it is switched off "
+            f"and tried again after {rest_s} s",
+        )
 
 
 class SupervisorError(OoblexdError):

@@ -35,6 +35,16 @@ class WorkerWord(enum.IntEnum):
     PID = 9
     RESTARTS = 10
     STATE_SINCE_NS = 11
+    ENDING = 12  # of the former life
+
+
+class Ending(enum.IntEnum):
+    """How the former life of a worker ended, as far as the next one may learn of it."""
+
+    NONE = 0  # there was none
+    HUNG = 1  # past its word, and killed for it
+    CRASHED = 2  # by itself: a fault, or an exit
+    KILLED = 3  # by a signal from outside, the kernel's for want of memory among them
 
 
 class WorkerState(enum.IntEnum):

@@ -240,13 +240,16 @@ def judge_inference(
         if worker.name.startswith("inference:") and worker.state != WorkerState.UP:
             reason = f"covered: {_restarting(worker)}"
             return Verdict(StreamState.RUNNING, reason, Picture.COVERED)
-    is_down = inference.words[StageWord.STATE] == SourceState.DOWN
-    if is_down or inference.words[StageWord.FAILING_SINCE_NS]:
-        why = inference.read_text() or "an effect fails"
+    why = inference.read_text()
+    if inference.words[StageWord.STATE] == SourceState.DOWN:
+        why = why or "an effect fails"
         return Verdict(StreamState.RUNNING, f"covered: {why}", Picture.COVERED)
     if inference.words[StageWord.REVISION] < required_revision:
         reason = "covered: the effects are getting ready"
         return Verdict(StreamState.RUNNING, reason, Picture.COVERED)
+    if inference.words[StageWord.FAILING_SINCE_NS]:
+        reason = f"shown without an effect that fails: {why}"
+        return Verdict(StreamState.RUNNING, reason, Picture.LIVE)
     return Verdict(StreamState.RUNNING, "", Picture.LIVE)
 
 

@@ -3,27 +3,81 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.effects import build_effect
 from ooblexd.effects.bgr import OnBgr, Picture
+from ooblexd.errors import EffectError, EffectRestsError
 from ooblexd.frame import Verdict
+from ooblexd.stages.calls import Resting, is_too_slow
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ooblexd.effects import Effect, EffectContext, FrameTime
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
+    from ooblexd.stages.calls import Rest
+
+BUILD_S = 60.0
+"""How long an effect may take to be built: an engine is started, a package imported."""
 
 _FAILURE_VERDICT = {"cover": Verdict.COVERED, "hold": Verdict.HELD}
 _LOG_EVERY_NS = 10 * NS_PER_S
+_REPEATED = 3  # failures; then they are told until there was none for _QUIET_NS
+_QUIET_NS = 10 * NS_PER_S
 
 logger = logging.getLogger(__name__)
 
 
+class Watch(Protocol):
+    """Who is told which effect is being called; `ooblexd.stages.calls.Calls` is one."""
+
+    def of(
+        self, plan: EffectPlan, within_s: float | None = None
+    ) -> AbstractContextManager[None]:
+        """Return what to put around each call of an effect."""
+        ...
+
+    def rest_of(self, plan: EffectPlan) -> Rest | None:
+        """Return how long an effect is not to be called; None if it may be."""
+        ...
+
+
+class Unwatched:
+    """Watches nothing."""
+
+    def of(
+        self,
+        plan: EffectPlan,  # noqa: ARG002 # Watch's signature
+        within_s: float | None = None,  # noqa: ARG002 # likewise
+    ) -> AbstractContextManager[None]:
+        """See `Watch.of`."""
+        return nullcontext()
+
+    def rest_of(self, plan: EffectPlan) -> Rest | None:  # noqa: ARG002 # likewise
+        """See `Watch.rest_of`."""
+        return None
+
+
+_UNWATCHED = Unwatched()
+
+
+class Link(NamedTuple):
+    """One effect of a chain, with what belongs to each of its calls."""
+
+    plan: EffectPlan
+    effect: Effect
+    call: AbstractContextManager[None]
+
+
 def build_chain(
-    plans: tuple[EffectPlan, ...], context: EffectContext, revision: int
+    plans: tuple[EffectPlan, ...],
+    context: EffectContext,
+    revision: int,
+    watch: Watch = _UNWATCHED,
 ) -> Chain:
     """Return the chain of ``plans``, ready for its first frame.
 
@@ -31,6 +85,7 @@ def build_chain(
         plans: The effects.
         context: What effects are built with.
         revision: Of the configuration that names these effects.
+        watch: Told of each call; an effect that it wants to rest is not built yet.
 
     Raises:
         ConfigError: There is no such effect; nothing stays open.
@@ -40,11 +95,20 @@ def build_chain(
     with ExitStack() as opened:
         effects: list[tuple[EffectPlan, Effect]] = []
         for plan in plans:
-            effect = build_effect(plan, context)
+            effect = _built(plan, context, watch)
             opened.callback(effect.close)
             effects.append((plan, effect))
         opened.pop_all()  # the chain's from here
-    return Chain(tuple(effects), revision)
+    return Chain(tuple(effects), revision, watch)
+
+
+def _built(plan: EffectPlan, context: EffectContext, watch: Watch) -> Effect:
+    def build() -> Effect:
+        with watch.of(plan, BUILD_S):
+            return build_effect(plan, context)
+
+    rest = watch.rest_of(plan)
+    return build() if rest is None else Resting(plan, rest, build)
 
 
 class Chain:
@@ -53,26 +117,34 @@ class Chain:
     Args:
         effects: With the plans that they were built from; the chain closes them.
         revision: Of the configuration that names them.
+        watch: Told of each call.
 
     Attributes:
         plans: Of the effects.
         revision: That a picture has passed when it comes out.
         failing_since_ns: Monotonic time of the first of the failures that go on; 0
-            without one.
+            without one. Those that come again and again go on between.
         failure: The newest of them, in words.
         failures: All of them so far.
     """
 
     def __init__(
-        self, effects: tuple[tuple[EffectPlan, Effect], ...], revision: int
+        self,
+        effects: tuple[tuple[EffectPlan, Effect], ...],
+        revision: int,
+        watch: Watch = _UNWATCHED,
     ) -> None:
         self.plans = tuple(plan for plan, _ in effects)
         self.revision = revision
         self.failing_since_ns = 0
         self.failure = ""
         self.failures = 0
+        self._in_a_row = 0
+        self._failed_ns = 0
         self._logged_ns = 0
-        self._effects = effects
+        self._links = tuple(
+            Link(plan, effect, watch.of(plan)) for plan, effect in effects
+        )
 
     def run(self, planes: Planes, at: FrameTime) -> Verdict:
         """Change ``planes`` in place, and say what has become of the picture.
@@ -81,33 +153,39 @@ class Chain:
         """
         verdict, has_failed = Verdict.LIVE, False
         picture = Picture(planes, full_range=at.full_range)
-        for plan, effect in self._effects:
+        for link in self._links:
             try:
-                may_be_shown = _apply(effect, picture, at)
-            except Exception as error:  # noqa: BLE001 # anybody's code: on_failure decides
-                self._note_failure(plan, error)
+                may_be_shown = _apply(link, picture, at)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # anybody's code: on_failure decides
+                self._note_failure(link.plan, error)
                 has_failed = True
-                if plan.on_failure != "pass":
-                    verdict = max(verdict, _FAILURE_VERDICT[plan.on_failure])
+                verdict = max(verdict, _verdict_of(link.plan, error))
                 continue
             if not may_be_shown:
                 verdict = Verdict.COVERED
         picture.planes()
         if not has_failed:
-            self.failing_since_ns, self.failure = 0, ""
+            self._note_success()
         return verdict
 
     def close(self) -> None:
         """Close the effects."""
-        effects, self._effects = self._effects, ()
-        for _, effect in effects:
-            effect.close()
+        links, self._links = self._links, ()
+        for link in links:
+            link.effect.close()
 
-    def _note_failure(self, plan: EffectPlan, error: Exception) -> None:
+    def _note_success(self) -> None:
+        is_over = monotonic_ns() - self._failed_ns > _QUIET_NS
+        if self.failing_since_ns and (self._in_a_row < _REPEATED or is_over):
+            self.failing_since_ns, self.failure, self._in_a_row = 0, "", 0
+
+    def _note_failure(self, plan: EffectPlan, error: BaseException) -> None:
         now_ns = monotonic_ns()
         self.failures += 1
+        self._in_a_row += 1
+        self._failed_ns = now_ns
         self.failing_since_ns = self.failing_since_ns or now_ns
-        self.failure = f"{plan.effect}: {type(error).__name__}: {error}"
+        self.failure = _words(plan, error)
         if now_ns - self._logged_ns >= _LOG_EVERY_NS:
             self._logged_ns = now_ns
             logger.error(
@@ -119,8 +197,37 @@ class Chain:
             )
 
 
-def _apply(effect: Effect, picture: Picture, at: FrameTime) -> bool:
-    """Let an effect work on the picture, as it wants it."""
-    if isinstance(effect, OnBgr):
-        return effect.apply_to(picture, at)
-    return effect.apply(picture.planes(), at)
+def _apply(link: Link, picture: Picture, at: FrameTime) -> bool:
+    """Let an effect work on the picture, as it wants it.
+
+    Raises:
+        EffectError: It took longer than its deadline; what it has raised itself.
+    """
+    start_ns = monotonic_ns()
+    with link.call:
+        if isinstance(link.effect, OnBgr):
+            may_be_shown = link.effect.apply_to(picture, at)
+        else:
+            may_be_shown = link.effect.apply(picture.planes(), at)
+    took_ns = monotonic_ns() - start_ns
+    if is_too_slow(link.plan, took_ns):
+        words = f"took {took_ns // NS_PER_MS} ms, at most {link.plan.deadline_ms} ms"
+        raise EffectError(link.plan.effect, words)
+    return may_be_shown
+
+
+def _verdict_of(plan: EffectPlan, error: BaseException) -> Verdict:
+    """Say what a failure makes of the frame.
+
+    ``pass`` is for frames that fail now and then; what protects privacy and is switched
+    off altogether covers, whatever the configuration says.
+    """
+    if isinstance(error, EffectRestsError) and plan.is_privacy:
+        return Verdict.COVERED
+    return _FAILURE_VERDICT.get(plan.on_failure, Verdict.LIVE)
+
+
+def _words(plan: EffectPlan, error: BaseException) -> str:
+    if isinstance(error, EffectError):
+        return str(error)
+    return f"{plan.effect}: {type(error).__name__}: {error}"

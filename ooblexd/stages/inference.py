@@ -33,9 +33,11 @@ from ooblexd.frame import (
     i420_bytes,
     unpack_header,
 )
+from ooblexd.heartbeat import Ending, WorkerWord
 from ooblexd.pixels import Planes, copy_planes, new_planes, planes_of
 from ooblexd.plan import parse_stream_plan
 from ooblexd.stages.attachment import ReaderEnd, WriterEnd
+from ooblexd.stages.calls import Calls
 from ooblexd.stages.chain import Chain, build_chain
 
 if TYPE_CHECKING:
@@ -44,10 +46,10 @@ if TYPE_CHECKING:
     from ooblexd.commands import Message
     from ooblexd.stages.context import StageContext
 
-ENGINE_START_S = 60.0
 LEAST_MAX_AGE_NS = NS_PER_S
 _CHAIN_TIMES = 3
 _BUILD_AGAIN_NS = 5 * NS_PER_S
+_WARM_WITHIN_NS = 10 * NS_PER_S
 _IDLE_S = 1.0
 _ASK_AGAIN_NS = 10 * NS_PER_S
 
@@ -119,7 +121,9 @@ class StreamInference:
         self._configured: ConfigureStream | None = None
         self._wish: ConfigureStream | None = None
         self._counters: StageCounters | None = None
+        self._calls: Calls | None = None
         self._chain: Chain | None = None
+        self._warm_by_ns = 0
         self._successor: Chain | None = None
         self._build_after_ns = 0
         self._planes = new_planes(2, 2)
@@ -131,6 +135,7 @@ class StreamInference:
         self._is_refused = False
         self._max_age_ms = 0
         self._chain_ns = 0.0
+        self._told = (False, "")  # of the chain: whether it shows, and its failure
 
     def configure(self, message: ConfigureStream) -> None:
         """Take a plan; its chain is built in the next step of the loop."""
@@ -142,6 +147,9 @@ class StreamInference:
         if self._counters is None:
             page = self._context.board.page(message.stage_page)
             self._counters = StageCounters(page)
+            self._calls = Calls(page, self._context.heartbeat)
+            ending = Ending(self._context.page.words[WorkerWord.ENDING])
+            self._calls.look_back(ending, plan.effects, message.stream)
 
     def _forget_scene(self) -> None:
         """Have the chain built anew: what it has tracked is of another scene."""
@@ -205,9 +213,9 @@ class StreamInference:
                 self._wish = None
                 return
         context = EffectContext(self._engines, wish.stream)
+        assert self._calls is not None
         try:
-            with self._context.heartbeat.foreign_call(ENGINE_START_S):
-                built = build_chain(effects, context, wish.revision)
+            built = build_chain(effects, context, wish.revision, self._calls)
         except OoblexdError as error:
             self._note_build_failure(wish, error)
             return
@@ -217,6 +225,7 @@ class StreamInference:
             self._take_over(built)
         else:
             self._successor = built
+            self._warm_by_ns = monotonic_ns() + _WARM_WITHIN_NS
 
     def _note_build_failure(self, wish: ConfigureStream, error: OoblexdError) -> None:
         """Go on without the chain: its stream stays covered, and says why."""
@@ -267,7 +276,7 @@ class StreamInference:
             copy_planes(self._planes, self._spare)
         verdict = chain.run(self._planes, header)
         now_ns = monotonic_ns()
-        self._note(counters, chain, now_ns - picked_ns)
+        self._note(counters, chain, now_ns - picked_ns, verdict)
         if now_ns - header.capture_ns > self._max_age_ns():
             counters.drop(DropReason.STALE)
         elif self._asked_bytes:
@@ -310,20 +319,30 @@ class StreamInference:
         return header, picked_ns
 
     def _warm_up(self, successor: Chain, header: FrameHeader) -> None:
-        """Let the successor see the frame too; it takes over once it is warm."""
-        if successor.run(self._spare, header) is Verdict.LIVE:
+        """Let the successor see the frame too; it takes over once it is warm.
+
+        One whose effects keep failing takes over as well: it is what the owner wants,
+        and what is shown then is what ``on_failure`` says.
+        """
+        is_warm = successor.run(self._spare, header) is Verdict.LIVE
+        if is_warm or monotonic_ns() >= self._warm_by_ns:
             self._successor = None
             self._take_over(successor)
 
-    def _note(self, counters: StageCounters, chain: Chain, chain_ns: int) -> None:
+    def _note(
+        self, counters: StageCounters, chain: Chain, chain_ns: int, verdict: Verdict
+    ) -> None:
         self._chain_ns += (
             (chain_ns - self._chain_ns) / 8 if self._chain_ns else chain_ns
         )
         counters.observe(StageWord.DURATION, chain_ns)
         counters.set(StageWord.REVISION, chain.revision)
-        if counters.value(StageWord.FAILING_SINCE_NS) != chain.failing_since_ns:
+        told = (verdict is Verdict.LIVE, chain.failure)
+        if told != self._told:
+            self._told = told
             counters.set(StageWord.FAILING_SINCE_NS, chain.failing_since_ns)
-            state = SourceState.DOWN if chain.failing_since_ns else SourceState.RUNNING
+            is_down = chain.failure and verdict is not Verdict.LIVE
+            state = SourceState.DOWN if is_down else SourceState.RUNNING
             counters.report(state, chain.failure)
 
     def _max_age_ns(self) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ooblexd import commands
-from ooblexd.heartbeat import WorkerState
+from ooblexd.heartbeat import Ending, WorkerState
 from ooblexd.supervisor.signals import be_a_child, held_back
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Worker:
         deadline_ns: When OVERDUE or TIMER is due, beside its own word; 0 is never.
         deaths_ns: The deaths that still count.
         generation: Number of this life, from 1.
+        is_hung: It was past its word in this life.
         pending: Messages that its socket did not take yet.
     """
 
@@ -64,6 +65,7 @@ class Worker:
     deadline_ns: int = 0
     deaths_ns: tuple[int, ...] = ()
     generation: int = 0
+    is_hung: bool = False
     pending: deque[tuple[Message, tuple[int, ...]]] = field(default_factory=deque)
 
     def fork(
@@ -177,8 +179,18 @@ class Worker:
         self.pending.clear()
 
 
-def describe_exit(code: int) -> str:
+def ending_of(code: int, *, is_hung: bool) -> Ending:
+    """Say how a life ended: by its exit status, and whether it was past its word."""
+    if is_hung:
+        return Ending.HUNG
+    is_killed = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return Ending.KILLED if is_killed else Ending.CRASHED
+
+
+def describe_exit(code: int, *, is_hung: bool = False) -> str:
     """Say how a process ended, for people."""
+    if is_hung:
+        return "hung, and was killed"
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     return f"exit code {code}"

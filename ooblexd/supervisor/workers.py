@@ -17,7 +17,7 @@ from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.heartbeat import FIRST_S, WorkerState, WorkerWord, is_overdue
 from ooblexd.supervisor.restart import next_life
 from ooblexd.supervisor.states import Action, Event, step
-from ooblexd.supervisor.worker import Worker, describe_exit
+from ooblexd.supervisor.worker import Worker, describe_exit, ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +94,10 @@ class Workers:
         words[WorkerWord.STATE_SINCE_NS] = monotonic_ns()
         if event is Event.EXITED and worker.state is WorkerState.WAITING:
             words[WorkerWord.RESTARTS] += 1
-            worker.page.write_text(describe_exit(code))
-            logger.warning("%s ended: %s", worker.name, describe_exit(code))
+            words[WorkerWord.ENDING] = ending_of(code, is_hung=worker.is_hung)
+            how = describe_exit(code, is_hung=worker.is_hung)
+            worker.page.write_text(how)
+            logger.warning("%s ended: %s", worker.name, how)
         for action in actions:
             self._perform(worker, action)
 
@@ -108,6 +110,7 @@ class Workers:
                         logger.warning(
                             "%s does not come round: killing it", worker.name
                         )
+                        worker.is_hung = True
                         self.step(worker, Event.OVERDUE)
                 case WorkerState.WAITING | WorkerState.GIVEN_UP:
                     if now_ns >= worker.deadline_ns:
@@ -173,6 +176,8 @@ class Workers:
                     "%s does not die: its memory is abandoned to it", worker.name
                 )
                 self._abandoned.append(worker.pid)
+                ending = ending_of(-signal.SIGKILL, is_hung=worker.is_hung)
+                worker.page.words[WorkerWord.ENDING] = ending
                 worker.let_go()
                 self._duties.abandon(worker)
             case Action.BACK_OFF:
@@ -184,6 +189,7 @@ class Workers:
 
     def _fork(self, worker: Worker) -> None:
         worker.page.words[WorkerWord.ALIVE_UNTIL_NS] = _in(FIRST_S)
+        worker.is_hung = False
         try:
             self._duties.run_in_child(worker)
         except OSError as error:  # no process, no descriptor: there may be one later

@@ -82,11 +82,29 @@ def test_a_replaced_inference_worker_leaves_the_stream_covered(
 def test_a_chain_that_fails_is_named(pages: StreamPages) -> None:
     inference = pages.stages["inference"]
     inference.words[StageWord.FAILING_SINCE_NS] = 1
+    inference.words[StageWord.STATE] = SourceState.DOWN
     inference.write_text("blur_faces: no such model")
 
     verdict = pages.judge(workers(), is_enabled=True)
 
     assert verdict.reason == "covered: blur_faces: no such model"
+    assert verdict.picture == Picture.COVERED
+
+
+def test_an_effect_that_fails_is_named_where_the_picture_is_shown_without_it(
+    pages: StreamPages,
+) -> None:
+    inference = pages.stages["inference"]
+    inference.words[StageWord.FAILING_SINCE_NS] = 1
+    inference.words[StageWord.STATE] = SourceState.RUNNING
+    inference.write_text("overlay: took 300 ms, at most 200 ms")
+
+    verdict = pages.judge(workers(), is_enabled=True)
+
+    assert verdict.reason == (
+        "shown without an effect that fails: overlay: took 300 ms, at most 200 ms"
+    )
+    assert verdict.picture == Picture.LIVE
 
 
 def test_a_new_chain_that_is_not_warm_is_covered(pages: StreamPages) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,17 @@ class Fail:
         if self.error is not None:
             raise self.error
         return True
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+class Leave:
+    """Calls sys.exit."""
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:
+        assert planes.width == FRAME.width
+        sys.exit(3 if at.sequence else 4)
 
     def close(self) -> None:
         """Nothing was started."""
@@ -170,6 +182,41 @@ def test_failures_of_every_frame_are_logged_once_in_a_while(
             chain.run(planes, FRAME)
 
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "verdict"),
+    [("cover", Verdict.COVERED), ("hold", Verdict.HELD), ("pass", Verdict.LIVE)],
+)
+def test_an_effect_slower_than_its_deadline_has_failed(
+    planes: Planes, on_failure: str, verdict: Verdict
+) -> None:
+    slow = EffectPlan("edges", on_failure=on_failure, deadline_ms=0)
+    chain = Chain(((slow, Brighten()),), revision=1)
+
+    assert chain.run(planes, FRAME) is verdict
+    assert "edges: took 0 ms, at most 0 ms" in chain.failure
+
+
+def test_failures_that_come_again_and_again_stay_named_between(
+    planes: Planes,
+) -> None:
+    effect = Fail()
+    chain = Chain(((plan("pass"), effect),), revision=1)
+    for _ in range(3):
+        chain.run(planes, FRAME)
+    effect.error = None
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+    assert chain.failing_since_ns > 0
+    assert "blur_faces: EngineError" in chain.failure
+
+
+def test_an_effect_that_would_end_the_process_has_failed(planes: Planes) -> None:
+    chain = Chain(((plan(), Leave()),), revision=1)
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert "SystemExit: 3" in chain.failure
 
 
 def test_closing_a_chain_closes_each_effect_once() -> None:

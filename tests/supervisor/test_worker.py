@@ -14,7 +14,13 @@ import pytest
 from ooblexd import commands
 from ooblexd.board import Board
 from ooblexd.commands import ForgetStream, Ready
-from ooblexd.supervisor.worker import Worker, close_all_but, describe_exit
+from ooblexd.heartbeat import Ending
+from ooblexd.supervisor.worker import (
+    Worker,
+    close_all_but,
+    describe_exit,
+    ending_of,
+)
 from tests.support.processes import eventually, has_ended
 
 if TYPE_CHECKING:
@@ -269,6 +275,25 @@ def is_open(fd: int) -> bool:
 def test_signals_and_codes_are_told_in_words() -> None:
     assert describe_exit(-signal.SIGKILL) == "killed by SIGKILL"
     assert describe_exit(1) == "exit code 1"
+    assert describe_exit(-signal.SIGKILL, is_hung=True) == "hung, and was killed"
+
+
+@pytest.mark.parametrize(
+    ("code", "ending"),
+    [
+        (-signal.SIGKILL, Ending.KILLED),
+        (-signal.SIGTERM, Ending.KILLED),
+        (-signal.SIGSEGV, Ending.CRASHED),
+        (-signal.SIGABRT, Ending.CRASHED),
+        (0, Ending.CRASHED),
+        (1, Ending.CRASHED),
+    ],
+)
+def test_only_what_a_worker_brings_about_itself_is_a_crash(
+    code: int, ending: Ending
+) -> None:
+    assert ending_of(code, is_hung=False) is ending
+    assert ending_of(code, is_hung=True) is Ending.HUNG
 
 
 ORPHANS = """

@@ -1,0 +1,124 @@
+"""An effect of another package goes wrong: it is cut off and named, and others live on.
+
+Both streams are in one inference worker, so what hangs or crashes takes the other along
+each time, until the effect rests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.appliance import Appliance
+from tests.support.packages import install
+from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+TOML = """
+[inference]
+workers = 1
+
+[streams.door]
+source = "demo:"
+effects = ["none"]
+
+[streams.yard]
+source = "demo:"
+effects = ["blur_faces"]
+"""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return install("trouble", tmp_path_factory.mktemp("packages") / "site")
+
+
+@pytest.fixture
+def appliance(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[Appliance]:
+    with Appliance(tmp_path, TOML, environment) as daemon:
+        eventually(lambda: daemon.stream("door")["picture"] == "live", 20)
+        yield daemon
+        assert daemon.stop() == 0
+
+
+def put(appliance: Appliance, **effect: object) -> None:
+    chain = [{"effect": "trouble", **effect}]
+    answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
+    assert answer.status_code == 202, answer.text
+
+
+def reason_of(appliance: Appliance, stream: str = "door") -> str:
+    checks = appliance.request("GET", "/health").json()["checks"]
+    return str(checks[f"source:{stream}"]["reason"])
+
+
+@pytest.mark.parametrize("how", ["raise", "exit"])
+def test_an_effect_that_raises_is_named_and_on_failure_decides(
+    appliance: Appliance, how: str
+) -> None:
+    with MjpegViewer(appliance.port, "door") as viewer:
+        put(appliance, how=how)
+        eventually(lambda: "trouble: " in reason_of(appliance), 15)
+        assert reason_of(appliance).startswith("shown without an effect that fails")
+        assert appliance.stream("door")["picture"] == "live"
+
+        put(appliance, how=how, on_failure="cover")
+        eventually(lambda: reason_of(appliance).startswith("covered: trouble: "), 20)
+        eventually(lambda: viewer.last() == "covered", 10)
+
+        put(appliance, how="not")
+        eventually(lambda: reason_of(appliance) == "", 20)
+        eventually(lambda: viewer.last() == "live", 10)
+
+
+def test_an_effect_that_is_slow_is_named_with_its_deadline(
+    appliance: Appliance,
+) -> None:
+    put(appliance, how="slow")
+
+    eventually(lambda: "at most 200 ms" in reason_of(appliance), 20)
+
+    assert "trouble: took " in reason_of(appliance)
+
+
+@pytest.mark.parametrize("how", ["sleep", "spin", "segfault", "quit"])
+def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
+    appliance: Appliance, how: str
+) -> None:
+    with MjpegViewer(appliance.port, "yard") as viewer:
+        put(appliance, how=how, on_failure="cover")
+
+        eventually(lambda: "hang or crash 3 times" in reason_of(appliance), 60)
+        eventually(lambda: reason_of(appliance, "yard") == "", 20)
+        former = appliance.pid_of("inference:0")
+        since = len(viewer.parts)
+        eventually(lambda: viewer.pictures()[since:].count("live") > 50, 20)
+
+        assert appliance.pid_of("inference:0") == former
+        assert appliance.stream("door")["picture"] == "covered"
+        assert "made its worker" in appliance.log()
+
+        put(appliance, how="not")
+        eventually(lambda: reason_of(appliance) == "", 20)
+
+
+def test_what_protects_privacy_and_rests_covers_whatever_was_configured(
+    appliance: Appliance,
+) -> None:
+    chain = [{"effect": "trouble_private", "how": "segfault", "on_failure": "pass"}]
+    with MjpegViewer(appliance.port, "door") as viewer:
+        eventually(lambda: viewer.last() == "live", 10)
+        answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
+        since = len(viewer.parts)
+        eventually(lambda: "hang or crash 3 times" in reason_of(appliance), 60)
+
+        assert answer.status_code == 202
+        assert "live" not in viewer.pictures()[since + 3 :]
+        assert appliance.stream("door")["picture"] == "covered"

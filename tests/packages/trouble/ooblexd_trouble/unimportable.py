@@ -1,0 +1,3 @@
+"""Needs what is not there."""
+
+raise ImportError("libcudart.so.99: cannot open shared object file")
