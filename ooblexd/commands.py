@@ -57,7 +57,9 @@ class AttachReader:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureStream:
-    """Work for this stream by this plan; fds: the demand eventfd where it has one.
+    """Work for this stream by this plan; fds: the eventfds that tell of demand.
+
+    Inference and output get the one that wakes them, control all that it writes to.
 
     Attributes:
         plan: A `StreamPlan` as JSON; the credentials of the source only for ingest.

@@ -32,6 +32,7 @@ class DropReason(enum.IntEnum):
     STALE = 1  # older than max_age_ms
     RATE = 2  # above max_fps
     NO_ROOM = 3  # larger than the slots, and no memory for larger ones
+    IDLE = 4  # nobody looks
 
 
 class SourceState(enum.IntEnum):

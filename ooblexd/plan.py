@@ -25,6 +25,7 @@ class EffectPlan:
         on_failure: ``cover``, ``hold`` or ``pass``.
         deadline_ms: A frame for which it takes longer counts as failed.
         is_privacy: Whether a frame without it must never be shown.
+        runs_unwatched: Whether it works while nobody looks: it counts, or alerts.
         parameters: The effect's own, validated and complete, by name.
     """
 
@@ -33,6 +34,7 @@ class EffectPlan:
     on_failure: str = "cover"
     deadline_ms: int = 1000
     is_privacy: bool = False
+    runs_unwatched: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
 
 

@@ -71,5 +71,6 @@ def plan_of_effect(effect: EffectConfig) -> EffectPlan:
         on_failure=effect.on_failure,
         deadline_ms=effect.deadline_ms,
         is_privacy=effect_kind(effect.effect).is_privacy,
+        runs_unwatched=effect_kind(effect.effect).runs_unwatched,
         parameters=effect.parameters,
     )

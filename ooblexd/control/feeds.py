@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ logger = logging.getLogger(__name__)
 
 STALLED_S = 30.0
 FRESH_NS = NS_PER_S  # what a viewer that connects may be shown at once
+COVER_AFTER_S = 1.5  # five frames of a slow camera
+_REFUSED = (  # what is no answer yet, until so many seconds after the question
+    (frozenset({Verdict.HELD, Verdict.COVERED}), COVER_AFTER_S),
+    (frozenset({Verdict.HELD}), math.inf),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ class Feed:
         self.is_closed = False
         self._reader: RingReader | None = None
         self._wake_fd = -1
-        self._demand_fd = -1
+        self._demand_fds: list[int] = []
         self._viewers: set[Viewer] = set()
         self._is_armed = False
         self._is_damaged = False
@@ -186,11 +192,10 @@ class Feed:
         self.pages = pages
         self._publish_demand()
 
-    def set_demand(self, wake_fd: int) -> None:
-        """Take the eventfd that wakes output; it is the feed's now."""
-        if self._demand_fd >= 0:
-            os.close(self._demand_fd)
-        self._demand_fd = wake_fd
+    def set_demand(self, wake_fds: list[int]) -> None:
+        """Take the eventfds that wake inference and output; they are the feed's now."""
+        self._close_demand()
+        self._demand_fds = wake_fds
         self._publish_demand()
 
     def close(self) -> None:
@@ -204,9 +209,7 @@ class Feed:
         self._viewers.clear()
         self._write_demand()
         self._detach()
-        if self._demand_fd >= 0:
-            os.close(self._demand_fd)
-            self._demand_fd = -1
+        self._close_demand()
         self.pages = None  # they may soon be another stream's
 
     @contextmanager
@@ -227,6 +230,9 @@ class Feed:
     async def picture_after(self, at_ns: int, within_s: float) -> EncodedPicture | None:
         """Return a picture encoded after ``at_ns`` that may be shown and is not held.
 
+        A cover is an answer only where nothing better comes within ``COVER_AFTER_S``: a
+        chain that was idle covers its first frames.
+
         Returns:
             None where none came in time, or the stream went away.
         """
@@ -234,11 +240,14 @@ class Feed:
             until_ns = at_ns + int(within_s * NS_PER_S)
             self.pages.demand.words[DemandWord.JPEG_WANTED_UNTIL_NS] = until_ns
         with self.joined() as watcher:
-            try:
-                first = self._first_after(watcher, at_ns)
-                return await asyncio.wait_for(first, within_s)
-            except asyncio.TimeoutError:
-                return None
+            seen = watcher.seen
+            for refused, until_s in _REFUSED:
+                watcher.seen = seen
+                left_s = min(until_s, within_s) - (monotonic_ns() - at_ns) / NS_PER_S
+                with suppress(asyncio.TimeoutError):
+                    first = self._first_after(watcher, at_ns, refused)
+                    return await asyncio.wait_for(first, max(left_s, 0))
+            return None
 
     def may_show(self, picture: EncodedPicture) -> bool:
         """Say whether ``picture`` may be sent at this very moment."""
@@ -272,12 +281,14 @@ class Feed:
             if viewer.transport and 0 < viewer.blocked_since_ns < before_ns:
                 viewer.transport.abort()
 
-    async def _first_after(self, watcher: Viewer, at_ns: int) -> EncodedPicture | None:
+    async def _first_after(
+        self, watcher: Viewer, at_ns: int, refused: frozenset[Verdict]
+    ) -> EncodedPicture | None:
         while (picture := await watcher.picture()) is not None:
             watcher.seen = picture.sequence
             is_new = picture.encoded_ns >= at_ns
-            is_held = picture.header.verdict == Verdict.HELD
-            if is_new and not is_held and self.may_show(picture):
+            is_wanted = picture.header.verdict not in refused
+            if is_new and is_wanted and self.may_show(picture):
                 return picture
         return None
 
@@ -336,17 +347,22 @@ class Feed:
 
     def _publish_demand(self) -> None:
         self._write_demand()
-        self._wake_output()
+        self._wake_workers()
 
     def _write_demand(self) -> None:
         if self.pages is not None:
             looking = sum(viewer.transport is not None for viewer in self._viewers)
             self.pages.demand.words[DemandWord.JPEG_VIEWERS] = looking
 
-    def _wake_output(self) -> None:
-        if self._demand_fd >= 0:
+    def _wake_workers(self) -> None:
+        for fd in self._demand_fds:
             with suppress(BlockingIOError):  # it is full of wake-ups already
-                os.eventfd_write(self._demand_fd, 1)
+                os.eventfd_write(fd, 1)
+
+    def _close_demand(self) -> None:
+        for fd in self._demand_fds:
+            os.close(fd)
+        self._demand_fds = []
 
     def _detach(self) -> None:
         self._disarm()

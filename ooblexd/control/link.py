@@ -47,8 +47,8 @@ class Subscriber(Protocol):
     def refuse_uploads(self, message: SlotsRefused) -> None:
         """Take that there is no memory for larger uploads."""
 
-    def set_demand(self, stream: str, wake: int) -> None:
-        """Take the eventfd that wakes a stream's output; the subscriber's now."""
+    def set_demand(self, stream: str, wakes: list[int]) -> None:
+        """Take the eventfds that wake a stream's workers; the subscriber's now."""
 
     def forget(self, stream: str) -> None:
         """Close all that belongs to a stream."""
@@ -134,8 +134,8 @@ class Link:
                 return
             case SlotsRefused():
                 self._subscriber.refuse_uploads(message)
-            case ConfigureStream() if len(fds) == 1:
-                self._subscriber.set_demand(message.stream, fds[0])
+            case ConfigureStream():
+                self._subscriber.set_demand(message.stream, fds)
                 return
             case ForgetStream():
                 self._subscriber.forget(message.stream)

@@ -92,9 +92,9 @@ class Streams:
         if message.stream in self._intakes:
             self._intakes[message.stream].refuse(message.reason)
 
-    def set_demand(self, stream: str, wake: int) -> None:
-        """Take the eventfd that wakes a stream's output."""
-        self._feed_of(stream).set_demand(wake)
+    def set_demand(self, stream: str, wakes: list[int]) -> None:
+        """Take the eventfds that wake a stream's workers."""
+        self._feed_of(stream).set_demand(wakes)
 
     def forget(self, stream: str) -> None:
         """End the viewers of a stream and close its ring; it may yet come back."""

@@ -33,6 +33,7 @@ class EffectKind:
         parameters: ``module:class`` of its parameters, a subclass of
             `ooblexd.effects.parameters.Parameters`; never imported in a worker.
         is_privacy: Whether a frame without it must never be shown.
+        runs_unwatched: Whether it works while nobody looks: it counts, or alerts.
         pixels: What it works on: ``i420`` (`ooblexd.effects.Effect`) or ``bgr``
             (`ooblexd.effects.BgrEffect`).
         default_mode: One of `MODES`.
@@ -48,6 +49,7 @@ class EffectKind:
     build: str
     parameters: str = "ooblexd.effects.parameters:NoParameters"
     is_privacy: bool = False
+    runs_unwatched: bool = False
     pixels: str = "i420"
     default_mode: str = "every_frame"
     default_deadline_ms: int = 1000

@@ -149,6 +149,18 @@ class RingReader:
         """
         return self._observe(self._first)
 
+    def forgo(self) -> int:
+        """Pass over all frames but the newest, and borrow nothing.
+
+        Returns:
+            How many those were; the next ``Lent.passed`` does not count them again.
+        """
+        newest = sequence_of(self._words.load(LATEST_AT))
+        forgone = max(0, newest - self._counted - 1)
+        if forgone:
+            self._seen = self._counted = newest - 1
+        return forgone
+
     def next(self) -> Lent | None:
         """Borrow the oldest frame after the last one lent that is still there.
 

@@ -2,7 +2,8 @@
 
 The newest raw picture is copied into private memory, its slot is given back at once,
 the chain works on the copy, and only a picture that has passed goes into the processed
-ring. What has not passed leaves as a header with a verdict and no pixels.
+ring. What has not passed leaves as a header with a verdict and no pixels. While nobody
+looks the chain is idle, by the rules of `idle`, and frames stay where they are.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from ooblexd.plan import parse_stream_plan
 from ooblexd.stages.attachment import ReaderEnd, WriterEnd
 from ooblexd.stages.calls import Calls
 from ooblexd.stages.chain import Chain, build_chain
+from ooblexd.stages.demand import Demand
+from ooblexd.stages.idle import Idle, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +74,7 @@ class InferenceStage:
                 if message.stream not in self._streams:
                     stream = StreamInference(self._context, self._engines)
                     self._streams[message.stream] = stream
-                self._streams[message.stream].configure(message)
+                self._streams[message.stream].configure(message, *fds)
             case AttachReader():
                 self._streams[message.stream].attach_reader(message, fds)
             case AttachWriter():
@@ -84,10 +87,12 @@ class InferenceStage:
                 pass  # of a stream that was removed meanwhile
 
     def wake_fds(self) -> Iterable[int]:
-        """One eventfd a stream."""
+        """Two eventfds a stream: a frame comes, somebody begins to look."""
         for stream in self._streams.values():
             if stream.reader is not None:
                 yield stream.reader.wake_fd
+            if stream.demand is not None:
+                yield stream.demand.wake_fd
 
     def step(self) -> float:
         """Process the newest frame of each stream; pause only when none has one."""
@@ -115,6 +120,9 @@ class StreamInference:
 
     def __init__(self, context: StageContext, engines: Engines) -> None:
         self.reader: ReaderEnd | None = None
+        self.demand: Demand | None = None
+        self._idle = Idle()
+        self._is_idle = False
         self._writer: WriterEnd | None = None
         self._context = context
         self._engines = engines
@@ -137,9 +145,12 @@ class StreamInference:
         self._chain_ns = 0.0
         self._told = (False, "")  # of the chain: whether it shows, and its failure
 
-    def configure(self, message: ConfigureStream) -> None:
+    def configure(self, message: ConfigureStream, demand_fd: int) -> None:
         """Take a plan; its chain is built in the next step of the loop."""
         plan = parse_stream_plan(message.plan)
+        if self.demand is not None:
+            self.demand.close()
+        self.demand = Demand(self._context.board.page(message.demand_page), demand_fd)
         self._configured = self._wish = message
         self._name = message.stream
         self._max_age_ms = plan.max_age_ms
@@ -184,7 +195,7 @@ class StreamInference:
         for chain in (self._chain, self._successor):
             if chain is not None:
                 chain.close()
-        for end in (self.reader, self._writer):
+        for end in (self.reader, self._writer, self.demand):
             if end is not None:
                 end.close()
 
@@ -193,7 +204,8 @@ class StreamInference:
         if self.reader is None:
             return True
         self.reader.ring.drain_wake()
-        return self.reader.ring.prepare_wait()
+        # While idle only demand wakes it; frames are counted whenever it comes round.
+        return self._is_idle or self.reader.ring.prepare_wait()
 
     def prepare_chain(self) -> None:
         """Build the chain of the newest plan, where it differs.
@@ -242,7 +254,8 @@ class StreamInference:
             self._chain.close()
         self._chain = chain
         assert self._counters is not None
-        self._counters.report(SourceState.RUNNING)
+        if not self._is_refused:
+            self._counters.report(SourceState.RUNNING)
 
     def _keep(self, chain: Chain) -> None:
         """Go on with the chain that runs: what was to follow it is not wanted."""
@@ -263,6 +276,8 @@ class StreamInference:
             return
         if self._asked_bytes and monotonic_ns() >= self._ask_again_ns:
             self._asked_bytes = 0
+        if self._leaves_alone(self.reader, counters):
+            return
         with_frame = self._pick(self.reader, counters)
         if with_frame is None:
             return
@@ -275,20 +290,48 @@ class StreamInference:
             self._spare = _fitting(self._spare, self._planes)
             copy_planes(self._planes, self._spare)
         verdict = chain.run(self._planes, header)
-        now_ns = monotonic_ns()
-        self._note(counters, chain, now_ns - picked_ns, verdict)
-        if now_ns - header.capture_ns > self._max_age_ns():
-            counters.drop(DropReason.STALE)
+        self._note(counters, chain, monotonic_ns() - picked_ns, verdict)
+        self._send_on(header, verdict, chain)
+        counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
+        if self._successor is not None:
+            self._warm_up(self._successor, header)
+
+    def _send_on(self, header: FrameHeader, verdict: Verdict, chain: Chain) -> None:
+        assert self._counters is not None
+        if verdict is Verdict.LIVE:
+            self._idle.prove(chain.plans)
+        if monotonic_ns() - header.capture_ns > self._max_age_ns():
+            self._counters.drop(DropReason.STALE)
         elif self._asked_bytes:
             # The sequence must stand still until the larger memory is there.
-            counters.drop(DropReason.NO_ROOM)
+            self._counters.drop(DropReason.NO_ROOM)
         elif verdict is Verdict.LIVE:
             self._publish_picture(header, chain.revision)
         else:
             self._publish_verdict(header, verdict, chain.revision)
-        counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
-        if self._successor is not None:
-            self._warm_up(self._successor, header)
+
+    def _leaves_alone(self, reader: ReaderEnd, counters: StageCounters) -> bool:
+        """Say whether nobody wants the newest frame, and count those before it."""
+        assert self.demand is not None
+        now_ns, chain = monotonic_ns(), self._successor or self._chain
+        is_watched = self.demand.is_watched(now_ns)
+        if chain is None:
+            self._is_idle = False
+            return False
+        due = self._idle.work_due(
+            chain.plans,
+            now_ns,
+            is_wanted=is_watched or any(p.runs_unwatched for p in chain.plans),
+            is_failing=chain.failing_since_ns > 0,
+        )
+        was_idle, self._is_idle = self._is_idle, due is not Work.FRAME
+        if was_idle or self._is_idle:
+            forgone = reader.ring.forgo()
+            counters.add(StageWord.FRAMES_IN, forgone)
+            counters.drop(DropReason.IDLE, forgone)
+        if due is Work.NEW_CHAIN:
+            self._forget_scene()
+        return self._is_idle
 
     def _chain_for(self, scene: int) -> Chain | None:
         """Return the chain that knows this scene or none, if there is one already."""

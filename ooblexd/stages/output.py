@@ -7,8 +7,6 @@ shown is decided by `showing.choose`.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +34,7 @@ from ooblexd.frame import (
 from ooblexd.pixels import planes_of
 from ooblexd.plan import parse_stream_plan
 from ooblexd.stages.attachment import ReaderEnd, WriterEnd
+from ooblexd.stages.demand import Demand
 from ooblexd.stages.showing import Cause, Showing, Situation, choose
 from ooblexd.stages.standins import Size, make_cover, make_slate
 from ooblexd.stages.surroundings import Surroundings, Words
@@ -60,6 +59,7 @@ _CHAIN_TIMES = 3
 _LONGEST_INTERVAL_NS = 10 * NS_PER_S
 _FIRST_SIZE = Size(1280, 720)
 _ASK_AGAIN_NS = 10 * NS_PER_S
+FIRST_WITHIN_NS = 300 * NS_PER_MS  # the first viewer sees a picture, or a cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ class OutputStage:
         self._context = context
         self._reader: ReaderEnd | None = None
         self._writer: WriterEnd | None = None
-        self._demand_fd = -1
+        self._demand: Demand | None = None
+        self._watched_since_ns = 0
         self._stream = ""
         self._surroundings: Surroundings | None = None
         self._counters = StageCounters(context.page)
@@ -122,9 +123,10 @@ class OutputStage:
 
     def _configure(self, message: ConfigureStream, fds: list[int]) -> None:
         plan = parse_stream_plan(message.plan)
-        if self._demand_fd >= 0:
-            os.close(self._demand_fd)
-        (self._demand_fd,) = fds
+        (demand_fd,) = fds
+        if self._demand is not None:
+            self._demand.close()
+        self._demand = Demand(self._context.board.page(message.demand_page), demand_fd)
         self._stream = plan.name
         self._encoder.quality = plan.jpeg_quality
         self._pace.configured_max_age_ns = plan.max_age_ms * NS_PER_MS
@@ -135,8 +137,8 @@ class OutputStage:
         """The ring's, and control's: somebody begins to look."""
         if self._reader is not None:
             yield self._reader.wake_fd
-        if self._demand_fd >= 0:
-            yield self._demand_fd
+        if self._demand is not None:
+            yield self._demand.wake_fd
 
     def step(self) -> float:
         """Take the newest frame, and show what may be shown."""
@@ -144,8 +146,6 @@ class OutputStage:
         if look is None or reader is None or self._writer is None:
             return _IDLE_S
         self._context.announce_ready()
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._demand_fd)
         due_ns = self._turn(look, reader)
         reader.ring.release()
         reader.ring.drain_wake()
@@ -155,7 +155,7 @@ class OutputStage:
 
     def close(self) -> None:
         """Unmap the rings."""
-        for end in (self._reader, self._writer):
+        for end in (self._reader, self._writer, self._demand):
             if end is not None:
                 end.close()
 
@@ -163,16 +163,20 @@ class OutputStage:
         """Do one round; return when the next is due, 0 if only a frame makes it so."""
         lent = reader.ring.newest()
         now_ns = monotonic_ns()
-        is_watched = look.is_watched(now_ns)
+        assert self._demand is not None
+        is_watched = self._demand.is_watched(now_ns)
         if lent is None and is_watched:
             lent = reader.ring.current()
         is_new = lent is not None and self._note(lent)
         due_ns = 0
         if is_watched:
+            self._watched_since_ns = self._watched_since_ns or now_ns
             showing = choose(self._situation(look, now_ns))
             due_ns = self._show(showing, look, lent, now_ns)
         else:
-            self._published = None
+            # Whoever comes next must see nothing of what was before.
+            self._published = self._protected = None
+            self._watched_since_ns = 0
         self._counters.add(StageWord.FRAMES_OUT, int(is_new))
         return due_ns
 
@@ -224,6 +228,9 @@ class OutputStage:
         elif showing.verdict is Verdict.SLATE:
             words = look.slate(now_ns)
         before, repeat_ns = self._published, _REPEAT_NS[showing.verdict]
+        first_ns = self._watched_since_ns + FIRST_WITHIN_NS
+        if before is None and showing.verdict is Verdict.COVERED and now_ns < first_ns:
+            return first_ns  # the chain was idle: its first picture is on its way
         if (
             before is None
             or (before.verdict, before.words) != (showing.verdict, words)
@@ -255,9 +262,10 @@ class OutputStage:
     def _show_standin(self, showing: Showing, words: Words | None) -> None:
         """Publish a held picture, a cover or a slate."""
         protected, newest = self._protected, self._newest
-        source = protected.header if protected else newest
-        header = source or FrameHeader(0, *_FIRST_SIZE, capture_ns=0)
-        size = Size(header.width, header.height)
+        like = protected.header if protected else newest
+        size = Size(like.width, like.height) if like else _FIRST_SIZE
+        # A stand-in that is made of no frame does not say when one was taken.
+        header = protected.header if protected else FrameHeader(0, *size, capture_ns=0)
         if showing.verdict is Verdict.HELD:
             assert protected is not None, "only a picture that exists is held"
             jpeg = protected.jpeg

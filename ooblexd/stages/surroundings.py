@@ -1,11 +1,11 @@
-"""What output reads off the board: who looks, what is required, how the source is."""
+"""What output reads off the board: what is required, and how the source is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_S
-from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
+from ooblexd.counters import SourceState, StageWord, StreamWord
 from ooblexd.heartbeat import WorkerState, WorkerWord
 
 if TYPE_CHECKING:
@@ -27,16 +27,8 @@ class Surroundings:
 
     def __init__(self, board: Board, message: ConfigureStream) -> None:
         self._stream = board.page(message.stream_page).words
-        self._demand = board.page(message.demand_page).words
         self._ingest = board.page(message.ingest_page)
         self._ingest_worker = board.page(message.ingest_worker_page).words
-
-    def is_watched(self, now_ns: int) -> bool:
-        """Say whether anybody wants JPEG now."""
-        return (
-            self._demand[DemandWord.JPEG_VIEWERS] > 0
-            or self._demand[DemandWord.JPEG_WANTED_UNTIL_NS] > now_ns
-        )
 
     def required_revision(self) -> int:
         """Return what a picture must have passed to be shown."""

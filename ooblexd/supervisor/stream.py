@@ -115,7 +115,7 @@ class Stream:
         rings: By kind; empty while the stream is not enabled. That of uploads comes
             and goes with a source that takes them.
         pages: On the board.
-        demand_fd: An eventfd by which control wakes output.
+        demand_fds: By worker, the eventfd by which control wakes it.
         is_removed: It goes for good as soon as its workers have ended.
     """
 
@@ -124,7 +124,10 @@ class Stream:
         self.inference = inference
         self.rings: dict[RingKind, StreamRing] = {}
         self.pages = StreamPages.allocate(board)
-        self.demand_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.demand_fds = {
+            name: os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            for name in (inference, self.output)
+        }
         self.revision = 0
         self.required_revision = 0
         self.is_removed = False
@@ -195,7 +198,8 @@ class Stream:
     def close(self) -> None:
         """Let go of everything; the stream's workers have ended."""
         self.close_rings()
-        os.close(self.demand_fd)
+        for fd in self.demand_fds.values():
+            os.close(fd)
         self.pages.free(self._board)
 
     def change(self, plan: StreamPlan) -> None:
@@ -244,8 +248,10 @@ class Stream:
             ingest_page=self.pages.ingest,
             ingest_worker_page=ingest_worker_page,
         )
-        wants_demand = worker in (self.output, CONTROL)
-        return message, (self.demand_fd,) if wants_demand else ()
+        if worker == CONTROL:
+            return message, tuple(self.demand_fds.values())
+        fd = self.demand_fds.get(worker)
+        return message, () if fd is None else (fd,)
 
     def attachments_for(
         self, worker: str, generation: int

@@ -311,6 +311,27 @@ def test_a_snapshot_is_a_picture_encoded_after_the_question(
     assert bench.demand("door", DemandWord.JPEG_VIEWERS) == 0
 
 
+def test_a_snapshot_waits_for_a_chain_that_was_idle(bench: ControlBench) -> None:
+    thread, answers = snapshot(bench)
+    bench.publish("door", b"cover", Verdict.COVERED)
+    assert thread.is_alive()
+    bench.publish("door", b"live")
+    thread.join()
+
+    assert answers[0].content == b"live"
+
+
+def test_a_snapshot_of_a_stream_that_stays_covered_is_the_cover(
+    bench: ControlBench,
+) -> None:
+    thread, answers = snapshot(bench)
+    bench.publish("door", b"cover", Verdict.COVERED)
+    thread.join()
+
+    assert answers[0].content == b"cover"
+    assert answers[0].headers["x-picture"] == "covered"
+
+
 def test_a_snapshot_of_a_stream_that_is_down_gives_the_reason(
     bench: ControlBench,
 ) -> None:

@@ -299,3 +299,27 @@ def test_a_writer_on_damaged_memory_writes_or_raises_a_ring_error(
 
     before = writer.sequence
     assert writer.publish(writer.loan()) == before + 1
+
+
+def test_what_is_forgone_is_told_once_and_the_newest_stays() -> None:
+    ring = Ring(NEWEST)
+    reader = ring.open_reader()
+    ring.publish(4)
+
+    assert reader.forgo() == 3
+    assert reader.forgo() == 0
+    assert taken(reader.newest()) == (4, 0)
+    ring.publish(2)
+    assert taken(reader.newest()) == (6, 1)
+
+
+def test_nothing_is_forgone_where_nothing_is_new() -> None:
+    ring = Ring(NEWEST)
+    reader = ring.open_reader()
+
+    assert reader.forgo() == 0
+    ring.publish()
+    assert reader.forgo() == 0
+    assert taken(reader.newest()) == (1, 0)
+    assert reader.forgo() == 0
+    assert reader.newest() is None

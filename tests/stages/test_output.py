@@ -32,7 +32,8 @@ from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.plan import StreamPlan, format_plan
 from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
 from ooblexd.stages.context import StageContext
-from ooblexd.stages.output import OutputStage, Pace
+from ooblexd.stages.output import FIRST_WITHIN_NS, OutputStage, Pace
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,8 @@ class Bench:
         )
         self.end = theirs
         self.required = self.board.page(stream).words
-        self.board.page(demand).words[DemandWord.JPEG_VIEWERS] = 1
+        self.demand = self.board.page(demand).words
+        self.demand[DemandWord.JPEG_VIEWERS] = 1
         self.board.page(ingest_worker).words[WorkerWord.STATE] = WorkerState.UP
         self.ingest = self.board.page(ingest).words
         self.ingest[StageWord.STATE] = SourceState.RUNNING
@@ -136,10 +138,16 @@ class Bench:
             [made.fd, os.dup(self.wake_fds[1])],
         )
 
-    def process(self, *, verdict: Verdict = Verdict.LIVE, revision: int = 1) -> None:
+    def process(
+        self,
+        *,
+        verdict: Verdict = Verdict.LIVE,
+        revision: int = 1,
+        age_ns: int = 0,
+    ) -> None:
         """Publish a frame of noise as inference does, and let output turn."""
         self.sequence += 1
-        now_ns = monotonic_ns()
+        now_ns = monotonic_ns() - age_ns
         self.ingest[StageWord.LAST_FRAME_NS] = now_ns
         loan = self.writer.loan()
         payload_bytes = i420_bytes(WIDTH, HEIGHT) if verdict is Verdict.LIVE else 0
@@ -279,3 +287,41 @@ def test_where_there_is_no_memory_a_slate_says_so(narrow: Bench) -> None:
     assert shown is not None
     assert shown.verdict is Verdict.SLATE
     assert not narrow.said(), "it asked again at once"
+
+
+def look(bench: Bench, *, viewers: int) -> None:
+    bench.demand[DemandWord.JPEG_VIEWERS] = viewers
+    bench.stage.step()
+
+
+def test_whoever_begins_to_look_sees_nothing_of_what_was_before(roomy: Bench) -> None:
+    roomy.process()
+    assert roomy.shown() is not None
+    look(roomy, viewers=0)
+    roomy.process(age_ns=400 * NS_PER_MS)
+
+    look(roomy, viewers=1)
+    roomy.process(verdict=Verdict.HELD)
+
+    assert roomy.shown() is None, "neither held nor a cover of it"
+    roomy.process()
+    live = roomy.shown()
+    assert live is not None
+    assert (live.verdict, live.sequence) == (Verdict.LIVE, 4)
+
+
+def test_a_first_picture_that_does_not_come_is_a_cover(roomy: Bench) -> None:
+    look(roomy, viewers=0)
+    roomy.process(verdict=Verdict.COVERED)
+    look(roomy, viewers=1)
+    begun_ns = monotonic_ns()
+    shown: list[FrameHeader] = []
+
+    def shows_something() -> bool:
+        roomy.process(verdict=Verdict.COVERED)
+        shown.extend(filter(None, [roomy.shown()]))
+        return bool(shown)
+
+    eventually(shows_something)
+    assert shown[0].verdict is Verdict.COVERED
+    assert monotonic_ns() - begun_ns >= FIRST_WITHIN_NS * 0.9

@@ -126,7 +126,8 @@ class Viewer:
             case ConfigureStream():
                 words = self._board.page(message.demand_page).words
                 words[DemandWord.JPEG_VIEWERS] = 1
-                os.eventfd_write(fds[0], 1)
+                for fd in fds:
+                    os.eventfd_write(fd, 1)
             case ForgetStream() if message.stream in self._watches:
                 reader = self._watches.pop(message.stream).reader
                 if reader is not None:

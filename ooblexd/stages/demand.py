@@ -1,0 +1,50 @@
+"""Whether anybody wants the pictures of a stream, and the descriptor that tells of it.
+
+Control counts who looks on the stream's demand page and then writes to one eventfd for
+each worker that sleeps while nobody does: one eventfd, one sleeper, since whoever reads
+it first takes the wake-up from all others. What does not come from viewers is asked for
+by the plan: an effect with ``runs_unwatched`` (it counts or alerts) works all the time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ooblexd.counters import DemandWord
+
+if TYPE_CHECKING:
+    from ooblexd.board import Page
+
+
+class Demand:
+    """The demand for one stream, as one worker sees it.
+
+    Args:
+        page: Control's.
+        wake_fd: The worker's own eventfd; closed by `close`.
+
+    Attributes:
+        wake_fd: Readable once demand may have risen.
+    """
+
+    def __init__(self, page: Page, wake_fd: int) -> None:
+        self._words = page.words
+        self.wake_fd = wake_fd
+
+    def is_watched(self, now_ns: int) -> bool:
+        """Say whether anybody looks now, and take the wake-ups that said so.
+
+        Whoever sleeps after a no is woken by the next viewer.
+        """
+        with suppress(BlockingIOError):  # none came
+            os.eventfd_read(self.wake_fd)
+        return (
+            self._words[DemandWord.JPEG_VIEWERS] > 0
+            or self._words[DemandWord.JPEG_WANTED_UNTIL_NS] > now_ns
+        )
+
+    def close(self) -> None:
+        """Close the eventfd."""
+        os.close(self.wake_fd)

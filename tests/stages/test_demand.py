@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ooblexd.board import Board
+from ooblexd.counters import DemandWord
+from ooblexd.stages.demand import Demand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ooblexd.board import Page
+
+
+@pytest.fixture
+def page() -> Page:
+    board = Board()
+    return board.page(board.allocate())
+
+
+@pytest.fixture
+def demand(page: Page) -> Iterator[Demand]:
+    made = Demand(page, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+    yield made
+    made.close()
+
+
+def is_woken(demand: Demand) -> bool:
+    return bool(select.select([demand.wake_fd], [], [], 0)[0])
+
+
+def test_a_viewer_is_demand_until_it_leaves(page: Page, demand: Demand) -> None:
+    assert not demand.is_watched(now_ns=1)
+
+    page.words[DemandWord.JPEG_VIEWERS] = 1
+    assert demand.is_watched(now_ns=1)
+
+    page.words[DemandWord.JPEG_VIEWERS] = 0
+    assert not demand.is_watched(now_ns=1)
+
+
+def test_a_snapshot_is_demand_for_as_long_as_it_waits(
+    page: Page, demand: Demand
+) -> None:
+    page.words[DemandWord.JPEG_WANTED_UNTIL_NS] = 100
+
+    assert demand.is_watched(now_ns=99)
+    assert not demand.is_watched(now_ns=100)
+
+
+def test_a_wake_up_ends_with_the_look_and_the_next_one_comes(demand: Demand) -> None:
+    os.eventfd_write(demand.wake_fd, 3)
+    assert is_woken(demand)
+
+    demand.is_watched(now_ns=1)
+
+    assert not is_woken(demand)
+    os.eventfd_write(demand.wake_fd, 1)
+    assert is_woken(demand)
