@@ -41,7 +41,8 @@ Reading order:
    they say and leave for one another to read
 9. `control` — how one asks for it
 10. `config`, `plan` — how one writes it down; `errors` — how it fails
-11. `cli` — how one starts it
+11. `checks` — what can be wrong with a box
+12. `cli` — how one starts it
 
 Words: a *stream* is the named path from one source to all its viewers; a *ring* is
 shared memory whose *slots* carry frames from one worker to another; the *board* is the

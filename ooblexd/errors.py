@@ -238,4 +238,16 @@ class ControlSocketError(SupervisorError):
 
 
 class NoDaemonError(SupervisorError, ConnectionError):
-    """No running daemon answers; the message says why and what to do."""
+    """No running daemon answers.
+
+    Attributes:
+        reason: Why not.
+        remedy: What to do.
+        is_there: One runs, but does not answer, or not us.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_there: bool = True) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        self.is_there = is_there
+        super().__init__(f"{reason}; {remedy}")

@@ -78,7 +78,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
     notifier = Notifier.take(os.environ, os.getpid())
 
     def reread() -> Reading:
-        return Reading(lambda: _plan_as_json(config))
+        return Reading(lambda: plan_as_json(config))
 
     plan = read_unless_stopped(reread, signals)
     if plan is None:
@@ -124,7 +124,12 @@ def _greet(plan: DaemonPlan, port: int) -> None:
     )
 
 
-def _plan_as_json(config: Path | None) -> str:
+def plan_as_json(config: Path | None) -> str:
+    """Return the plan of the configuration; it loads much, so call it in a child.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+    """
     from ooblexd.config.load import load_config  # noqa: PLC0415 # in the child alone
     from ooblexd.config.plans import plan_of  # noqa: PLC0415 # likewise
 

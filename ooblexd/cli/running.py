@@ -51,8 +51,8 @@ def read_status(path: Path | None, environ: Mapping[str, str]) -> Status:
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             continue  # nobody, or somebody who was killed
         except PermissionError:
-            refusal = refusal or NoDaemonError(_may_not(candidate))
-    raise refusal or NoDaemonError(_nobody(paths))
+            refusal = refusal or _may_not(candidate)
+    raise refusal or _nobody(paths)
 
 
 def _ask(path: Path) -> Status:
@@ -63,10 +63,10 @@ def _ask(path: Path) -> Status:
         text = answer.read().decode()
     except TimeoutError as exc:
         reason = f"the daemon does not answer at {path} within {ANSWER_WITHIN_S:.0f} s"
-        raise NoDaemonError(f"{reason}; its log says why") from exc
+        raise NoDaemonError(reason, "its log says why") from exc
     except (http.client.HTTPException, ConnectionResetError, BrokenPipeError) as exc:
         reason = f"the daemon at {path} ended in the middle of its answer"
-        raise NoDaemonError(f"{reason}; try again") from exc
+        raise NoDaemonError(reason, "try again") from exc
     finally:
         connection.close()
     if answer.status == http.client.FORBIDDEN:
@@ -74,21 +74,24 @@ def _ask(path: Path) -> Status:
     try:
         return parse_status(text)
     except ValueError as exc:
-        raise NoDaemonError(f"{path} is answered by something else: {exc}") from exc
+        reason = f"{path} is answered by something else: {exc}"
+        raise NoDaemonError(reason, "restart the daemon") from exc
 
 
-def _nobody(paths: Sequence[Path]) -> str:
+def _nobody(paths: Sequence[Path]) -> NoDaemonError:
     places = " and ".join(str(path) for path in paths)
-    return f"no daemon is running: nobody answers at {places}; {_START}"
+    reason = f"no daemon is running: nobody answers at {places}"
+    return NoDaemonError(reason, _START, is_there=False)
 
 
-def _may_not(path: Path) -> str:
+def _may_not(path: Path) -> NoDaemonError:
     try:
         group = grp.getgrgid(path.stat().st_gid).gr_name
     except (OSError, KeyError):  # we do not even see it, or its group has no name
         group = "ooblexd"
     user = os.environ.get("USER") or "YOU"
-    return (
-        f"you may not ask the daemon at {path}: use sudo, or join its group "
-        f"(sudo usermod -aG {group} {user}) and log in again"
+    return NoDaemonError(
+        f"you may not ask the daemon at {path}",
+        f"use sudo, or join its group (sudo usermod -aG {group} {user}) and log in "
+        "again",
     )

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import enum
-import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
+from ooblexd.checks.disk import check_disk
+from ooblexd.checks.finding import Level
+from ooblexd.checks.models import check_models
+from ooblexd.checks.shared_memory import check_shared_memory
+from ooblexd.checks.wall_clock import check_date
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.control.readings import Picture, StreamState
 from ooblexd.heartbeat import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
+    from ooblexd.checks.finding import Finding
     from ooblexd.control.readings import Verdict, WorkerReading
     from ooblexd.control.streams import Streams
 
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where POSIX shared memory lies
-_LEAST_DISK_BYTES = 64 << 20
-_LEAST_SHM_BYTES = 16 << 20
-_BUILT_UNIX_S = 1_700_000_000  # no clock that is right shows less
 _DISK_CHECK_NS = 10 * NS_PER_S
+_MODELS_CHECK_NS = 60 * NS_PER_S
 
 
 class Health(str, enum.Enum):
@@ -66,6 +68,7 @@ class HealthDocument:
 
 
 OK = Check(Health.HEALTHY)
+_LEVELS = {Level.OK: Health.HEALTHY, Level.WARN: Health.DEGRADED}
 
 
 def check_worker(worker: WorkerReading) -> Check:
@@ -96,41 +99,21 @@ def check_engines(workers: Iterable[WorkerReading]) -> Check:
     return Check(Health.DEGRADED, f"not running: {', '.join(idle)}")
 
 
-def check_shared_memory(folder: Path = _SHARED_MEMORY) -> Check:
-    """Judge the file system of the rings: without it there is no stream at all."""
-    try:
-        found = os.statvfs(folder)
-    except OSError as exc:
-        return Check(Health.UNHEALTHY, f"{folder}: {exc.strerror}")
-    free_bytes = found.f_bavail * found.f_frsize
-    if found.f_blocks and free_bytes < _LEAST_SHM_BYTES:
-        return Check(Health.DEGRADED, f"{free_bytes >> 20} MiB free in {folder}")
-    return OK
+def of_finding(finding: Finding, at_worst: Health = Health.DEGRADED) -> Check:
+    """Return what a finding of `ooblexd.checks` means for the whole.
 
-
-def check_disk(config_path: Path) -> Check:
-    """Judge the file system that changes are written to."""
-    folder = next(path for path in config_path.absolute().parents if path.exists())
-    try:
-        found = os.statvfs(folder)
-    except OSError as exc:
-        return Check(Health.DEGRADED, f"{folder}: {exc.strerror}")
-    free_bytes = found.f_bavail * found.f_frsize
-    if free_bytes < _LEAST_DISK_BYTES:
-        return Check(Health.DEGRADED, f"{free_bytes >> 20} MiB free in {folder}")
-    return OK
-
-
-def check_clock(now_unix_s: float) -> Check:
-    """Judge the wall clock, which only people and their browsers see."""
-    if now_unix_s >= _BUILT_UNIX_S:
-        return OK
-    year = time.gmtime(now_unix_s).tm_year
-    return Check(Health.DEGRADED, f"the date is not set, it is the year {year}")
+    Args:
+        finding: As ``ooblexd doctor`` tells it too.
+        at_worst: What a failure is; the others are as bad as they say.
+    """
+    status = _LEVELS.get(finding.level, at_worst)
+    return OK if status is Health.HEALTHY else Check(status, finding.text)
 
 
 class HealthReport:
     """All checks, gathered when asked; the disk's at most every ten seconds.
+
+    Of shared memory, disk, models and clock it asks what ``ooblexd doctor`` asks.
 
     Args:
         streams: What there is.
@@ -142,6 +125,8 @@ class HealthReport:
         self._config_path = config_path
         self._disk = OK
         self._disk_due_ns = 0
+        self._models = OK
+        self._models_due_ns = 0
 
     def checks(self) -> dict[str, Check]:
         """Return every check by its name."""
@@ -155,7 +140,8 @@ class HealthReport:
         checks["engines"] = check_engines(workers)
         checks["shm"] = self._check_shared_memory()
         checks["disk"] = self._check_disk(now_ns)
-        checks["clock"] = check_clock(time.time())
+        checks["models"] = self._check_models(now_ns)
+        checks["clock"] = of_finding(check_date(time.time()))
         return checks
 
     def document(self) -> HealthDocument:
@@ -178,13 +164,21 @@ class HealthReport:
         refused = self._streams.without_memory()
         if refused and len(refused) == len(self._streams.enabled):
             return Check(Health.UNHEALTHY, next(iter(refused.values())))
-        return check_shared_memory()
+        return of_finding(check_shared_memory(), Health.UNHEALTHY)
 
     def _check_disk(self, now_ns: int) -> Check:
         if now_ns >= self._disk_due_ns:
-            self._disk = check_disk(self._config_path)
+            self._disk = of_finding(check_disk(self._config_path))
             self._disk_due_ns = now_ns + _DISK_CHECK_NS
         return self._disk
+
+    def _check_models(self, now_ns: int) -> Check:
+        """Judge the files that a replaced worker would load."""
+        if now_ns >= self._models_due_ns:
+            broken = (of_finding(one) for one in check_models())
+            self._models = next((one for one in broken if one != OK), OK)
+            self._models_due_ns = now_ns + _MODELS_CHECK_NS
+        return self._models
 
 
 def worst(statuses: Iterable[Health]) -> Health:

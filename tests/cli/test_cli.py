@@ -58,7 +58,9 @@ def test_version_is_the_packages_own() -> None:
     assert (answer.returncode, answer.stdout.split()[1]) == (0, __version__)
 
 
-@pytest.mark.parametrize("command", ["run", "status", "check-config", "version"])
+@pytest.mark.parametrize(
+    "command", ["run", "status", "doctor", "check-config", "version"]
+)
 def test_each_command_has_help_with_an_example(command: str) -> None:
     answer = ooblexd(command, "--help")
 

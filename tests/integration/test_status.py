@@ -243,21 +243,22 @@ class Terminal:
         os.close(self._fd)
 
 
+@pytest.mark.timeout(60)  # two daemons, one after the other
 def test_the_watch_outlives_a_restart_and_gives_the_terminal_back(
     tmp_path: Path,
 ) -> None:
     with Appliance(tmp_path) as first:
         terminal = Terminal(tmp_path)
         try:
-            eventually(terminal.shows(f":{first.port}/"), 10)
-            eventually(terminal.shows("inference:0"))
+            eventually(terminal.shows(f":{first.port}/"), 15)
+            eventually(terminal.shows("inference:0"), 15)
             first.stop()
-            eventually(terminal.shows("no daemon is running"), 10)
+            eventually(terminal.shows("no daemon is running"), 15)
             with Appliance(tmp_path) as second:
                 terminal.clear()
-                eventually(terminal.shows(f":{second.port}/"), 10)
+                eventually(terminal.shows(f":{second.port}/"), 15)
                 terminal.process.send_signal(signal.SIGINT)
-                assert terminal.process.wait(5) == 0
+                assert terminal.process.wait(10) == 0
                 # The cursor is visible again, on the former screen.
                 eventually(terminal.shows("\x1b[?1049l"))
                 assert b"Traceback" not in terminal._text

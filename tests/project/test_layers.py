@@ -42,6 +42,12 @@ LAYERS: dict[str, set[str]] = {
     # The parameters of effects are part of the configuration.
     "effects.parameters": set(),
     "encoders": {"errors", "frame", "pixels"},
+    # What a box can do is tried by the very parts that do it.
+    "checks": {
+        *("_version", "errors", "clock", "frame", "commands", "plan", "redaction"),
+        *("status", "ring", "engines", "encoders.jpeg", "sources"),
+        *("supervisor.listener", "supervisor.stream"),
+    },
     "config": {
         *("errors", "plan", "redaction", "sources.url"),
         *("effects.catalogue", "effects.packages", "effects.parameters"),
@@ -62,10 +68,13 @@ LAYERS: dict[str, set[str]] = {
         "engines",
         "ring",
         "status",
+        # What is asked at run time too.
+        *("checks.finding", "checks.disk", "checks.models", "checks.shared_memory"),
+        "checks.wall_clock",
     },
     "cli": {
         *("_version", "config", "errors", "log", "plan", "stages", "supervisor"),
-        "status",
+        *("checks", "status"),
     },
     "__main__": {"cli"},
 }
@@ -73,9 +82,12 @@ LAYERS: dict[str, set[str]] = {
 # Each library that is heavy or untyped, and the few places that know it.
 LIBRARIES: dict[str, set[str]] = {
     "aiortc": set(),
-    "av": {"sources", "encoders.jpeg"},
+    "av": {"sources", "encoders.jpeg", "checks.codecs"},
     "cv2": {"effects", "encoders", "stages.geometry", "stages.standins"},
-    "numpy": {"pixels", "sources", "effects", "engines", "encoders", "stages"},
+    "numpy": {
+        *("pixels", "sources", "effects", "engines", "encoders", "stages"),
+        *("checks.engines", "checks.jpeg"),
+    },
     "onnxruntime": {"engines.onnx"},
     "posix_ipc": {"ring.memory"},
     "prometheus_client": {"control.metrics"},
@@ -145,7 +157,13 @@ def loaded_by(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["ooblexd.supervisor.supervisor", "ooblexd.stages.worker", "ooblexd.cli"]
+    "module",
+    [
+        "ooblexd.supervisor.supervisor",
+        "ooblexd.stages.worker",
+        "ooblexd.cli",
+        "ooblexd.checks.catalogue",
+    ],
 )
 def test_the_process_that_forks_loads_nothing_heavy(module: str) -> None:
     assert not loaded_by(module) & TOO_HEAVY_TO_FORK

@@ -1,0 +1,57 @@
+"""The cameras of the configuration: each opened once, to see a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ooblexd.checks import Finding, fail, ok
+from ooblexd.errors import ConfigError, SourceError, SourceRefusedError
+from ooblexd.redaction import mask_url
+from ooblexd.sources import SourceOptions, open_source
+
+if TYPE_CHECKING:
+    from ooblexd.plan import StreamPlan
+    from ooblexd.status import StreamStatus
+
+OPEN_WITHIN_S = 6.0
+# Who publishes to these is not here yet, and need not be.
+_WAITING = ("whip", "upload", "rtmp-listen")
+
+
+def check_camera(stream: StreamPlan, running: StreamStatus | None) -> list[Finding]:
+    """Open the source of a stream, unless the running daemon reads it already.
+
+    A camera may allow one connection only, so it is not taken from the daemon.
+    """
+    name = f"camera {stream.name}"
+    if running is not None and running.state == "running":
+        text = f"the daemon reads it: {running.width}x{running.height}"
+        return [ok(name, f"{text} at {running.fps_in:.0f} fps")]
+    if stream.source.partition(":")[0].lower() in _WAITING:
+        return [ok(name, "waits for somebody to publish")]
+    try:
+        text = _look(stream)
+    except SourceRefusedError as error:
+        remedy = f"correct streams.{stream.name}.source: user and password"
+        return [fail(name, _told(stream, error), remedy)]
+    except (SourceError, ConfigError) as error:
+        remedy = f"is it on, and streams.{stream.name}.source right?"
+        return [fail(name, _told(stream, error), remedy)]
+    return [ok(name, text)]
+
+
+def _told(stream: StreamPlan, error: Exception) -> str:
+    return f"{mask_url(stream.source)}: {error}"
+
+
+def _look(stream: StreamPlan) -> str:
+    options = SourceOptions(stream.transport, open_timeout_s=OPEN_WITHIN_S)
+    source = open_source(stream.source, options)
+    try:
+        picture = source.read()
+        size = f"{picture.width}x{picture.height}"
+        found = source.description
+    finally:
+        source.close()
+    fps = f" at {found.fps:.0f} fps" if found.fps else ""
+    return f"{found.codec} {size}{fps}, by {found.transport}"
