@@ -48,8 +48,14 @@ def control_socket_path(environ: Mapping[str, str]) -> Path:
 
 
 def control_socket_paths(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return where to look for a daemon: one's own first, then the system's."""
-    return tuple(dict.fromkeys((control_socket_path(environ), SYSTEM_FOLDER / NAME)))
+    """Return where to look for a daemon: one's own first, then the system's.
+
+    A folder that the environment names is the only one.
+    """
+    own = control_socket_path(environ)
+    if environ.get("RUNTIME_DIRECTORY"):
+        return (own,)
+    return tuple(dict.fromkeys((own, SYSTEM_FOLDER / NAME)))
 
 
 @dataclass

@@ -36,10 +36,19 @@ def test_root_listens_in_the_systems_folder_and_others_in_their_own() -> None:
 
 
 def test_who_asks_looks_at_home_and_then_at_the_systems() -> None:
+    own = {"XDG_RUNTIME_DIR": "/run/user/1000"}
+
+    paths = control_socket_paths(own)
+
+    system = SYSTEM_FOLDER / "control.sock"
+    assert paths == tuple(dict.fromkeys((control_socket_path(own), system)))
+    assert control_socket_paths({}) == (system,)
+
+
+def test_a_folder_that_is_named_is_the_only_one() -> None:
     paths = control_socket_paths({"RUNTIME_DIRECTORY": "/run/box"})
 
-    assert paths == (Path("/run/box/control.sock"), SYSTEM_FOLDER / "control.sock")
-    assert len(control_socket_paths({})) == 1
+    assert paths == (Path("/run/box/control.sock"),)
 
 
 def test_only_the_owner_and_the_group_may_connect(tmp_path: Path) -> None:
