@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,7 +20,6 @@ from tests.support.viewer import MjpegViewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -30,6 +30,9 @@ source = "upload:"
 effects = []
 """
 BITS = 10
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="workers hide their memory from all but root"
+)
 PATH = "/streams/desk/frame"
 
 
@@ -154,6 +157,7 @@ def test_a_picture_that_cannot_be_shown_is_told_and_harms_nobody(
         eventually(lambda: state(appliance) == "running")
 
 
+@needs_root
 def test_a_source_comes_and_goes_without_a_trace(appliance: Appliance) -> None:
     held = [_held(appliance)]
     for _ in range(4):
@@ -171,6 +175,20 @@ def test_a_source_comes_and_goes_without_a_trace(appliance: Appliance) -> None:
     assert all(later == held[0] for later in held)
 
 
+@needs_root
+def test_control_maps_what_was_sent_and_never_what_it_became(
+    appliance: Appliance,
+) -> None:
+    sent = _rings_of(appliance, "control")
+    decoded = _rings_of(appliance, "ingest:desk")
+    analysed = _rings_of(appliance, "inference:0")
+
+    assert len(sent) == 2, "uploads, and what viewers get"
+    assert len(sent & decoded) == 1
+    assert not sent & analysed
+
+
+@needs_root
 def test_streams_are_added_and_removed_without_a_trace(appliance: Appliance) -> None:
     held = []
     for _ in range(3):
@@ -192,6 +210,12 @@ def _post(appliance: Appliance, stream: str = "desk") -> httpx.Response:
 
 def _patch(appliance: Appliance, source: str) -> httpx.Response:
     return appliance.request("PATCH", "/api/v1/streams/desk", {"source": source})
+
+
+def _rings_of(appliance: Appliance, worker: str) -> set[str]:
+    """Return the inodes of the segments that a worker maps."""
+    maps = Path(f"/proc/{appliance.pid_of(worker)}/maps").read_text()
+    return {line.split()[4] for line in maps.splitlines() if "/ooblexd-" in line}
 
 
 def _held(appliance: Appliance) -> list[Held]:
