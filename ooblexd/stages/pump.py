@@ -176,7 +176,6 @@ class Pump(threading.Thread):
                 if self._retired.is_set():
                     return
                 self._take(picture)
-                self._report_running()
             if is_first and not self._refusal:
                 is_first = False
                 logger.info(
@@ -187,11 +186,6 @@ class Pump(threading.Thread):
                     picture.height,
                 )
             self.has_answered = True
-
-    def _report_running(self) -> None:
-        state = self._counters.value(StageWord.STATE)
-        if state != SourceState.RUNNING and not self._refusal:
-            self._counters.report(SourceState.RUNNING)
 
     def _report_waiting(self, reason: str) -> None:
         with self._lock:
@@ -257,6 +251,8 @@ class Pump(threading.Thread):
         counters.set(StageWord.HEIGHT, height)
         counters.observe(StageWord.AGE, now_ns - picture.capture_ns)
         counters.observe(StageWord.DURATION, now_ns - picture.decoded_ns)
+        if counters.value(StageWord.STATE) != SourceState.RUNNING:
+            counters.report(SourceState.RUNNING)
 
     def _place(self, picture: Picture, slot: Planes) -> None:
         if self._geometry.changes_nothing:

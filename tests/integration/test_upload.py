@@ -142,6 +142,25 @@ def test_the_ring_outlives_who_writes_and_who_reads_it(
     assert sender.answers[-1] == 202
 
 
+def test_a_lone_picture_is_seen(appliance: Appliance) -> None:
+    """It is larger than all rings are at first."""
+    rng = np.random.default_rng(1)
+    soft = cv2.resize(rng.integers(0, 255, (96, 128, 3), np.uint8), (1920, 1080))
+    picture = still("jpeg", np.asarray(soft, np.uint8))
+    headers = {"Content-Type": "image/jpeg"}
+
+    with MjpegViewer(appliance.port, "desk") as viewer:
+        eventually(lambda: viewer.last() == "slate")
+        answer = httpx.post(appliance.url + PATH, content=picture, headers=headers)
+        assert answer.status_code == 202
+        eventually(lambda: "live" in viewer.pictures(), 15)
+
+    live = next(part.jpeg for part in viewer.parts if part.picture == "live")
+    seen = cv2.imdecode(np.frombuffer(live, np.uint8), cv2.IMREAD_COLOR)
+    assert seen is not None
+    assert seen.shape == (1080, 1920, 3)
+
+
 def test_a_picture_that_cannot_be_shown_is_told_and_harms_nobody(
     appliance: Appliance,
 ) -> None:

@@ -72,7 +72,8 @@ def test_a_silence_of_three_seconds_is_a_wait(
     source: Source, inbox: TimedInbox
 ) -> None:
     waiting_reason(source)
-    inbox.uploads.append(GOOD)
+    inbox.uploads.extend([GOOD, GOOD])
+    source.read()
     source.read()
     before_ns = inbox.now_ns
 
@@ -94,6 +95,32 @@ def test_what_cannot_be_shown_is_said_by_who_waits(
     )
 
 
+def test_a_lone_picture_is_given_until_the_rings_have_grown_for_it(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.append(GOOD)
+    first = source.read()
+    before_ns = inbox.now_ns
+
+    again = [source.read() for _ in range(4)]
+
+    assert all(picture is first for picture in again)
+    assert inbox.now_ns - before_ns < 3 * NS_PER_S
+    assert "nobody sends" in waiting_reason(source)
+
+
+def test_a_picture_is_not_given_again_once_there_is_a_newer_one(
+    source: Source, inbox: TimedInbox
+) -> None:
+    waiting_reason(source)
+    inbox.uploads.extend([GOOD, GOOD])
+    source.read()
+    source.read()
+
+    assert "nobody sends" in waiting_reason(source)
+
+
 def test_damage_between_good_pictures_is_no_wait(
     source: Source, inbox: TimedInbox
 ) -> None:
@@ -111,7 +138,8 @@ def test_damage_alone_does_not_put_off_the_wait(
     source: Source, inbox: TimedInbox
 ) -> None:
     waiting_reason(source)
-    inbox.uploads.append(GOOD)
+    inbox.uploads.extend([GOOD, GOOD])
+    source.read()
     source.read()
     inbox.now_ns += 4 * NS_PER_S
     inbox.uploads.extend([GOOD[:300]] * 3)
