@@ -186,14 +186,18 @@ class Chain:
         self._failed_ns = now_ns
         self.failing_since_ns = self.failing_since_ns or now_ns
         self.failure = _words(plan, error)
+        if isinstance(error, EffectRestsError):
+            return  # said when it began to rest
         if now_ns - self._logged_ns >= _LOG_EVERY_NS:
             self._logged_ns = now_ns
             logger.error(
-                "effect %s fails (%d times), on_failure = %s",
+                "effect %s fails (%d times), on_failure = %s: %s",
                 plan.effect,
                 self.failures,
                 plan.on_failure,
-                exc_info=error,
+                self.failure,
+                # Of what we have raised ourselves, the place says nothing.
+                exc_info=None if isinstance(error, EffectError) else error,
             )
 
 
