@@ -33,10 +33,10 @@ Reading order:
    `encoders`, `encoders.jpeg` — what may be shown, encoded once
 7. `supervisor`, `supervisor.states`, `supervisor.restart`, `supervisor.worker`,
    `supervisor.workers`, `supervisor.stream`, `supervisor.streams`,
-   `supervisor.listener`, `supervisor.control_socket`, `supervisor.signals`,
-   `supervisor.reading`, `supervisor.reload`, `supervisor.standing`,
-   `supervisor.report`, `supervisor.notify`, `supervisor.supervisor`, `stages.worker`
-   — who keeps 3, 5 and 6 alive
+   `supervisor.changes`, `supervisor.listener`, `supervisor.control_socket`,
+   `supervisor.signals`, `supervisor.reading`, `supervisor.reload`,
+   `supervisor.standing`, `supervisor.report`, `supervisor.notify`,
+   `supervisor.supervisor`, `stages.worker` — who keeps 3, 5 and 6 alive
 8. `commands`, `board`, `heartbeat`, `counters`, `log`, `redaction`, `status` — what
    they say and leave for one another to read
 9. `control` — how one asks for it

@@ -120,18 +120,30 @@ class SlotsRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyPlan:
-    """Control asks for a change of one stream; an empty plan removes it."""
+class ApplyPlans:
+    """Control asks for a change: all of it, or nothing.
 
-    tag: ClassVar[str] = "apply_plan"
+    Attributes:
+        request: Its number, for the answer.
+        plans: What each stream is to do, as JSON; an empty plan removes it.
+        daemon: A `DaemonPlan` without streams as JSON, once the whole configuration is
+            as the new file says; empty for a change of streams alone.
+        former: Digest of the configuration file that the change was made from.
+        after: Digest of the new one, which waits beside it and is put in its place
+            when nothing can fail any more; empty where no file is to change.
+    """
+
+    tag: ClassVar[str] = "apply_plans"
     request: int
-    stream: str
-    plan: str
+    plans: dict[str, str]
+    daemon: str = ""
+    former: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The answer: what `ApplyPlan` asks for is so, or why not.
+    """The answer: what `ApplyPlans` asks for is so, or why not.
 
     Attributes:
         request: Of the question.
@@ -155,6 +167,35 @@ class LayoutChanged:
     layout: str
 
 
+class Runs(str, enum.Enum):
+    """Which configuration the daemon runs."""
+
+    FILE = "file"
+    FORMER = "former"  # a reload failed: what ran before it runs on
+    LAST_GOOD = "last good"  # the file was bad at the start: its last good version runs
+    NOTHING = "nothing"  # likewise, and there was none: safe mode
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """How the configuration is, for control; sent whenever it changes.
+
+    Attributes:
+        runs: Which one runs, a `Runs`.
+        problems: What is wrong with the file, a line each.
+        daemon: What runs, a `DaemonPlan` without streams as JSON.
+        restart_needed: Keys that take effect only after a restart.
+        digest: Of the file as it was loaded; empty without a file.
+    """
+
+    tag: ClassVar[str] = "config_status"
+    runs: str
+    problems: list[str]
+    daemon: str
+    restart_needed: list[str]
+    digest: str
+
+
 Message: TypeAlias = (
     AttachWriter
     | AttachReader
@@ -163,9 +204,10 @@ Message: TypeAlias = (
     | Ready
     | NeedSlots
     | SlotsRefused
-    | ApplyPlan
+    | ApplyPlans
     | Applied
     | LayoutChanged
+    | ConfigStatus
 )
 _TYPES: dict[str, type[Message]] = {
     kind.tag: kind
@@ -177,9 +219,10 @@ _TYPES: dict[str, type[Message]] = {
         Ready,
         NeedSlots,
         SlotsRefused,
-        ApplyPlan,
+        ApplyPlans,
         Applied,
         LayoutChanged,
+        ConfigStatus,
     )
 }
 

@@ -25,6 +25,7 @@ that fits. The data of an error are its attributes, and its message is made from
     │   └── EffectRestsError         it is not called: it has ended its worker
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
+        ├── ChangeRefusedError       a change is not possible now
         ├── ControlSocketError       no control socket: ``ooblexd status`` sees nothing
         └── NoDaemonError            no running daemon answers (ConnectionError)
 """
@@ -85,11 +86,16 @@ class OverriddenError(ConfigError):
 
 
 class SourceForbiddenError(ConfigError):
-    """A source that reaches into this machine, named by someone other than its file."""
+    """A source that reaches into this machine, named by someone other than its file.
 
-    def __init__(self) -> None:
+    Attributes:
+        key: Its key path.
+    """
+
+    def __init__(self, key: str = "source") -> None:
+        self.key = key
         local = "exec:, file: and /dev/"
-        super().__init__([f"source: only the configuration file may name {local}"])
+        super().__init__([f"{key}: only the configuration file may name {local}"])
 
 
 class StreamExistsError(ConfigError):
@@ -221,6 +227,10 @@ class SupervisorError(OoblexdError):
 
 class CannotStartError(SupervisorError):
     """The daemon cannot start; the message says why and what to do."""
+
+
+class ChangeRefusedError(SupervisorError):
+    """A change is not possible now; the message says why, and nothing has changed."""
 
 
 class ControlSocketError(SupervisorError):

@@ -104,6 +104,9 @@ class DaemonPlan:
         inference_threads: Threads of an engine within one worker.
         engine: ``auto`` or the name of an engine.
         config_path: The file that changes by API are written to.
+        is_demo: There was no file; the first change creates it.
+        config_digest: Of the file as it was read, see `config.replacing`; empty without
+            one.
         streams: By their order in the file.
     """
 
@@ -115,6 +118,8 @@ class DaemonPlan:
     inference_threads: int = 1
     engine: str = "auto"
     log_level: str = "info"
+    is_demo: bool = False
+    config_digest: str = ""
     streams: tuple[StreamPlan, ...] = ()
 
 

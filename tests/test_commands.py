@@ -124,6 +124,6 @@ def test_the_largest_plan_fits_into_one_message(ends: Ends) -> None:
     """32 effects of a chain with every parameter, and a source of 4 KiB."""
     plan = "x" * 64 * 1024
 
-    send(ends[0], commands.ApplyPlan(1, "door", plan))
+    send(ends[0], commands.ApplyPlans(1, {"door": plan}))
 
-    assert receive(ends[1]) == (commands.ApplyPlan(1, "door", plan), [])
+    assert receive(ends[1]) == (commands.ApplyPlans(1, {"door": plan}), [])

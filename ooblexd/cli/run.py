@@ -70,6 +70,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
         Reading,
         read_unless_stopped,
     )
+    from ooblexd.supervisor.reload import Configuration  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.supervisor import (  # noqa: PLC0415 # likewise
         Outside,
         Supervisor,
@@ -88,7 +89,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
     configure_logging("supervisor", plan.log_level)
     with ExitStack() as stack:
         outside = Outside(listener, signals, _open_control_socket(stack), notifier)
-        supervisor = Supervisor(plan, outside, run_worker, reread)
+        supervisor = Supervisor(Configuration(plan), outside, run_worker, reread)
         _greet(plan, listener.getsockname()[1])
         supervisor.run()
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ooblexd.plan import format_plan
+
 if TYPE_CHECKING:
     from ooblexd.plan import DaemonPlan, StreamPlan
 
@@ -85,6 +87,24 @@ def diff(old: DaemonPlan, new: DaemonPlan) -> list[Change]:
     return changes + _diff_daemon(old, new)
 
 
+def plans_between(old: DaemonPlan, new: DaemonPlan) -> dict[str, str]:
+    """Return the changes of the streams that lead from ``old`` to ``new``.
+
+    Returns:
+        The new plan of each stream that differs, as JSON and empty for one that goes;
+        removals first, since they make room.
+    """
+    plans = {stream.name: format_plan(stream) for stream in new.streams}
+    names = [change.stream for change in diff(old, new)]
+    return {name: plans.get(name, "") for name in names if name}
+
+
+def waiting_keys(running: DaemonPlan, wanted: DaemonPlan) -> list[str]:
+    """Return the keys of ``wanted`` that take effect only after a restart."""
+    changes = diff(running, wanted)
+    return [key for change in changes if change.needs_restart for key in change.keys]
+
+
 def diff_stream(old: StreamPlan, new: StreamPlan) -> list[Change]:
     """Return what ``new`` changes in the stream ``old``."""
     keys = _differing(old, replace(new, name=old.name))
@@ -99,7 +119,7 @@ def diff_stream(old: StreamPlan, new: StreamPlan) -> list[Change]:
 
 
 def _diff_daemon(old: DaemonPlan, new: DaemonPlan) -> list[Change]:
-    keys = _differing(replace(old, streams=()), replace(new, streams=()))
+    keys = [key for key in _differing(old, new) if key in _KEYS]
     live = tuple(_KEYS[key] for key in keys if key in _LIVE)
     restart = tuple(_KEYS[key] for key in keys if key not in _LIVE)
     changes = [Change(Kind.OTHER, keys=live)] if live else []

@@ -33,26 +33,23 @@ _LONGEST_LINE = 88
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be different about one stream.
+    """What is to be different.
 
     Attributes:
-        stream: Its name.
-        values: New values of keys, plain.
-        is_removal: The whole stream goes.
+        values: New values of keys, plain, by their paths.
+        removals: Tables that go, such as ``("streams", "door")``.
     """
 
-    stream: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-    is_removal: bool = False
+    values: Mapping[KeyPath, Any] = field(default_factory=dict)
+    removals: tuple[KeyPath, ...] = ()
 
     def applied_to(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a file with this edit."""
         result = deepcopy(values)
-        if self.is_removal:
-            del result["streams"][self.stream]
-        else:
-            streams = result.setdefault("streams", {})
-            streams.setdefault(self.stream, {}).update(self.values)
+        for path in self.removals:
+            del _table_at(result, path[:-1])[path[-1]]
+        for path, value in self.values.items():
+            _table_at(result, path[:-1])[path[-1]] = value
         return result
 
 
@@ -60,17 +57,22 @@ def edited(text: str, edit: Edit) -> str | None:
     """Return ``text`` with ``edit`` made, or None where that cannot be done safely."""
     before: dict[str, Any] = tomlkit.parse(text).unwrap()
     expected = edit.applied_to(before)
-    if edit.is_removal:
-        after = _without(text, ("streams", edit.stream))
-    else:
-        after = text
-        for key, value in edit.values.items():
-            after = _with(after, ("streams", edit.stream, key), value)
+    after = text
     try:
+        for path in edit.removals:
+            after = _without(after, path)
+        for path, value in edit.values.items():
+            after = _with(after, path, value)
         found = tomlkit.parse(after).unwrap()
     except TOMLKitError:
         return None
     return after if _same(found, expected) else None
+
+
+def _table_at(values: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    for key in path:
+        values = values.setdefault(key, {})
+    return values
 
 
 def format_value(value: Any) -> str:

@@ -11,8 +11,6 @@ is to be: keys that were edited by hand and not loaded yet keep their new values
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,13 @@ from ooblexd.config.edit import Edit, edited
 from ooblexd.config.effects import written_effect
 from ooblexd.config.environment import read_overrides
 from ooblexd.config.load import decode_text, parse_config
-from ooblexd.config.patch import table_of
+from ooblexd.config.replacing import (
+    cannot_write,
+    digest_of,
+    read_content,
+    sync_folder,
+    write_beside,
+)
 from ooblexd.errors import (
     ConfigError,
     ConfigFileError,
@@ -34,50 +38,57 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from ooblexd.config.schema import Config, Location, StreamConfig
-
-_NEW_MODE = 0o600  # sources hold credentials
-
-
-class Prepared:
-    """A new file that waits beside the old one.
-
-    Args:
-        waiting: The new file.
-        path: What it is to replace.
-        former: What ``path`` held when the change was made; None if it did not exist.
-    """
-
-    def __init__(self, waiting: Path, path: Path, former: bytes | None) -> None:
-        self._waiting = waiting
-        self._path = path
-        self._former = former
-
-    def commit(self) -> None:
-        """Put the new file in place of the old one, for good.
-
-        Raises:
-            ConfigFileError: It cannot be, or the old one was edited since; it stands.
-        """
-        try:
-            if _content(self._path) != self._former:
-                reason = "was edited at the same moment; try again"
-                raise ConfigFileError(str(self._path), reason)
-            self._waiting.replace(self._path)
-            _sync_folder(self._path.parent)
-        except OSError as exc:
-            raise _cannot_write(self._path, exc) from exc
-        finally:
-            self.abandon()
-
-    def abandon(self) -> None:
-        """Throw the new file away; once it is committed, do nothing."""
-        self._waiting.unlink(missing_ok=True)
+    from ooblexd.config.problems import KeyPath
+    from ooblexd.config.schema import (
+        Config,
+        Document,
+        Location,
+        Section,
+        StreamConfig,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What a change begins from; ``content`` is None without a file."""
+class Prepared:
+    """A new file that waits beside the old one, for `replacing.put_in_place`.
+
+    Attributes:
+        waiting: The new file.
+        path: What it is to replace, no link.
+        former: Digest of what ``path`` held when the change was made.
+        after: Digest of the new file.
+    """
+
+    waiting: Path
+    path: Path
+    former: str
+    after: str
+
+    def sync(self) -> None:
+        """Return once the new file, put in place, survives a loss of power.
+
+        Raises:
+            ConfigFileError: The disk refuses; the new file is in place all the same.
+        """
+        try:
+            sync_folder(self.path.parent)
+        except OSError as exc:
+            raise cannot_write(self.path, exc) from exc
+
+    def abandon(self) -> None:
+        """Throw the new file away; once it is in place, do nothing."""
+        self.waiting.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a change begins from.
+
+    Attributes:
+        content: Of the file; None without one.
+        text: Of it, or the demo's.
+        config: What it says, the environment over it.
+    """
 
     content: bytes | None
     text: str
@@ -106,34 +117,32 @@ class ConfigFile:
             ConfigError: The configuration would be none, such as by too many streams.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        found = self._read()
+        found = self.read()
         if name in found.config.streams:
             raise StreamExistsError(name)
         keys = {"source"} | stream.model_fields_set
-        return self._write(found, Edit(name, self._values(name, stream, keys)))
+        return self._write(found, Edit(self._values(("streams", name), stream, keys)))
 
     def prepare_change(
-        self, name: str, stream: StreamConfig, before: StreamConfig | None = None
+        self, name: str, stream: StreamConfig, before: StreamConfig
     ) -> Prepared:
         """Prepare the file with what differs between ``before`` and ``stream``.
 
         Args:
             name: Of the stream.
             stream: As it is to be.
-            before: As the daemon runs it; None takes it as the file has it.
+            before: As the daemon runs it.
 
         Raises:
             UnknownStreamError: There is none of that name.
             OverriddenError: The environment sets what is to be changed.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        found = self._read()
+        found = self.read()
         if name not in found.config.streams:
             raise UnknownStreamError(name)
-        old, new = table_of(before or found.config.streams[name]), table_of(stream)
-        keys = [key for key in new if new[key] != old[key]]
-        values = self._values(name, stream, keys)
-        return self._write(found, Edit(name, values))
+        keys = _differing(before, stream)
+        return self._write(found, Edit(self._values(("streams", name), stream, keys)))
 
     def prepare_removal(self, name: str) -> Prepared:
         """Prepare the file without a stream.
@@ -143,21 +152,46 @@ class ConfigFile:
             OverriddenError: The environment names it.
             ConfigFileError: The file cannot be read or written; it is as it was.
         """
-        found = self._read()
-        for path, variable in self._overrides.items():
-            if path[:2] == ("streams", name):
-                raise OverriddenError(".".join(path), variable)
+        found = self.read()
+        self._check_removal(name)
         if name not in found.config.streams:
             raise UnknownStreamError(name)
-        return self._write(found, Edit(name, is_removal=True))
+        return self._write(found, Edit(removals=(("streams", name),)))
 
-    def _read(self) -> _Found:
-        """Return what the file says; what the demo says where there is none."""
+    def prepare(self, found: Found, document: Document) -> Prepared:
+        """Prepare the file with all that differs between ``found`` and ``document``.
+
+        Raises:
+            OverriddenError: The environment sets what is to be changed.
+            ConfigFileError: The file cannot be written; it is as it was.
+        """
+        before = found.config.document
+        values: dict[KeyPath, Any] = {}
+        for section in type(document).model_fields:
+            if section != "streams":
+                old, new = getattr(before, section), getattr(document, section)
+                values |= self._values((section,), new, _differing(old, new))
+        for name, stream in document.streams.items():
+            known = before.streams.get(name)
+            keys = _differing(known, stream) if known else stream.model_fields_set
+            values |= self._values(("streams", name), stream, keys)
+        gone = [name for name in before.streams if name not in document.streams]
+        for name in gone:
+            self._check_removal(name)
+        edit = Edit(values, tuple(("streams", name) for name in gone))
+        return self._write(found, edit, document)
+
+    def read(self) -> Found:
+        """Return what the file says; what the demo says where there is none.
+
+        Raises:
+            ConfigFileError: It cannot be read or used.
+        """
         path = self._location.path
         try:
-            content = _content(path)
+            content = read_content(path)
         except OSError as exc:
-            raise _cannot_write(path, exc) from exc
+            raise cannot_write(path, exc) from exc
         if content is None and not self._location.is_demo:
             raise ConfigFileError(str(path), "is gone; put it back first")
         try:
@@ -169,88 +203,51 @@ class ConfigFile:
             problem = exc.problems[0].removeprefix(str(path)).lstrip(": ")
             reason = f"has been edited and cannot be used: {problem}"
             raise ConfigFileError(str(path), reason) from exc
-        return _Found(content, text, config)
+        return Found(content, text, config)
+
+    def _check_removal(self, name: str) -> None:
+        for path, variable in self._overrides.items():
+            if path[:2] == ("streams", name):
+                raise OverriddenError(".".join(path), variable)
 
     def _values(
-        self, name: str, stream: StreamConfig, keys: Collection[str]
-    ) -> dict[str, Any]:
+        self, table: KeyPath, section: Section, keys: Collection[str]
+    ) -> dict[KeyPath, Any]:
         """Return what the file is to say of ``keys``; nothing that a variable says."""
-        values: dict[str, Any] = {}
-        table = table_of(stream)
-        for key in type(stream).model_fields:
-            if key not in keys:
-                continue
-            path = ("streams", name, key)
-            for leaf, variable in self._overrides.items():
-                if leaf[:3] == path:
-                    raise OverriddenError(".".join(leaf), variable)
-            values[key] = table[key]
-        if "effects" in values:
-            values["effects"] = [written_effect(effect) for effect in stream.effects]
+        values: dict[KeyPath, Any] = {}
+        for key, value in section.model_dump(mode="json", include=set(keys)).items():
+            path = (*table, key)
+            for set_path, variable in self._overrides.items():
+                if set_path[: len(path)] == path:
+                    raise OverriddenError(".".join(set_path), variable)
+            effects = getattr(section, key) if key == "effects" else ()
+            values[path] = [written_effect(effect) for effect in effects] or value
         return values
 
-    def _write(self, found: _Found, edit: Edit) -> Prepared:
+    def _write(
+        self, found: Found, edit: Edit, expected: Document | None = None
+    ) -> Prepared:
         path = self._location.path.resolve()  # a link stays, what it names is replaced
         after = edited(found.text, edit)
         if after is None:
-            reason = "is written in a way that only its owner can change; edit it"
-            raise ConfigFileError(str(path), reason)
-        parse_config(after, self._environ, file=path.name)
+            raise _only_by_hand(path)
+        config = parse_config(after, self._environ, file=path.name)
+        if expected is not None and config.document != expected:
+            raise _only_by_hand(path)
+        content = after.encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            waiting = _written_beside(path, after.encode())
+            waiting = write_beside(path, content)
         except OSError as exc:
-            raise _cannot_write(path, exc) from exc
-        return Prepared(waiting, path, found.content)
+            raise cannot_write(path, exc) from exc
+        return Prepared(waiting, path, digest_of(found.content), digest_of(content))
 
 
-def _written_beside(path: Path, content: bytes) -> Path:
-    """Write ``content`` to a new file beside ``path``, owned and guarded as that one.
-
-    Its name is always the same, so that what a killed daemon left is swept away here.
-    """
-    waiting = path.with_name(f".{path.name}.new")
-    waiting.unlink(missing_ok=True)
-    fd = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEW_MODE)
-    try:
-        with open(fd, "wb", buffering=0) as file:  # noqa: PTH123 # a descriptor
-            _guard_like(path, fd)
-            rest = memoryview(content)
-            while rest:
-                rest = rest[file.write(rest) :]
-            os.fsync(fd)
-    except BaseException:
-        waiting.unlink(missing_ok=True)
-        raise
-    return waiting
+def _differing(old: Section, new: Section) -> list[str]:
+    names = type(new).model_fields
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
-def _guard_like(path: Path, fd: int) -> None:
-    try:
-        former = path.stat()
-    except FileNotFoundError:
-        return
-    # Without the right to give a file away it becomes ours, which serves as well.
-    with contextlib.suppress(PermissionError):
-        os.fchown(fd, former.st_uid, former.st_gid)
-    os.fchmod(fd, former.st_mode & 0o7777)
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _cannot_write(path: Path, error: OSError) -> ConfigFileError:
-    reason = (error.strerror or "unknown reason").lower()
-    return ConfigFileError(str(path), f"cannot be changed: {reason}")
+def _only_by_hand(path: Path) -> ConfigFileError:
+    reason = "is written in a way that only its owner can change; edit it"
+    return ConfigFileError(str(path), reason)

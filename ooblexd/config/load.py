@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from ooblexd.config.demo import DEMO_TEXT
 from ooblexd.config.environment import overlay, read_overrides
 from ooblexd.config.location import find_config_path
 from ooblexd.config.problems import KeyPath, Problem, problems_of
+from ooblexd.config.replacing import digest_of, read_content
 from ooblexd.config.schema import Config, Document, Location
 from ooblexd.config.statements import line_of, repeated, scan
 from ooblexd.errors import ConfigError
@@ -65,7 +66,9 @@ def load_location(location: Location, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: It cannot be read or used; every problem is listed.
     """
-    return _parse(read_text(location), environ, location)
+    content = _read(location)
+    text = DEMO_TEXT if content is None else decode_text(content, location)
+    return _parse(text, environ, replace(location, digest=digest_of(content)))
 
 
 def parse_config(
@@ -90,23 +93,16 @@ def check_config(
     return []
 
 
-def read_text(location: Location) -> str:
-    """Return the file's text with its line ends as they are; the demo's without a file.
-
-    Raises:
-        ConfigError: The file cannot be read.
-    """
+def _read(location: Location) -> bytes | None:
     try:
-        content = location.path.read_bytes()
-    except FileNotFoundError as exc:
-        if location.is_demo:
-            return DEMO_TEXT
-        raise ConfigError([f"{location.path}: there is no such file"]) from exc
+        content = read_content(location.path)
     except OSError as exc:
         reason = exc.strerror or "unknown reason"
         message = f"{location.path}: cannot be read: {reason.lower()}"
         raise ConfigError([message]) from exc
-    return decode_text(content, location)
+    if content is None and not location.is_demo:
+        raise ConfigError([f"{location.path}: there is no such file"])
+    return content
 
 
 def decode_text(content: bytes, location: Location) -> str:

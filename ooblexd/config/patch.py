@@ -1,4 +1,4 @@
-"""The edge of the control API: a stream as JSON, in and out.
+"""The edge of the control API: a stream, or the whole configuration, as JSON.
 
 What goes out has no secret in it; ``***`` that comes back in its place leaves the
 secret as it is, but only for the address that it was meant for: a secret must not
@@ -83,6 +83,50 @@ def merge_patch(name: str, current: StreamConfig, patch: object) -> StreamConfig
     return parse_stream(name, table)
 
 
+def document_table(document: Document) -> dict[str, Any]:
+    """Return every key of a configuration with its secrets, defaults included."""
+    table = document.model_dump(mode="json", exclude={"streams"})
+    streams = {name: table_of(stream) for name, stream in document.streams.items()}
+    return {**table, "streams": streams}
+
+
+def public_document(document: Document) -> dict[str, Any]:
+    """Return what may be shown of a configuration: every key, secrets masked."""
+    table = document_table(document)
+    for stream in table["streams"].values():
+        stream["source"] = mask_url(stream["source"])
+    return table
+
+
+def patch_document(current: Document, patch: Mapping[str, Any]) -> Document:
+    """Return ``current`` with an API caller's merge patch (RFC 7396) applied.
+
+    Args:
+        current: What the file says, the environment over it.
+        patch: From JSON; null sets a key back to its default, and removes a stream.
+
+    Raises:
+        ConfigError: What it makes is no valid configuration; problems with key paths.
+        SourceForbiddenError: It sets a source that only the file may name.
+    """
+    table = apply_merge_patch(document_table(current), patch)
+    streams = table.get("streams")
+    for name, stream in streams.items() if isinstance(streams, dict) else ():
+        known = current.streams.get(name)
+        former = known.source if known else ""
+        source = stream.get("source") if isinstance(stream, dict) else None
+        if not isinstance(source, str):
+            continue  # the schema complains
+        stream["source"] = _with_secret(name, source, former)
+        if stream["source"] != former:
+            api_may_set_source(source, f"streams.{name}.source")
+    try:
+        return Document.model_validate(table)
+    except ValidationError as exc:
+        problems = [str(problem) for problem in problems_of(exc)]
+        raise ConfigError(problems) from None  # the chain would show values
+
+
 def apply_merge_patch(target: Any, patch: Any) -> Any:
     """Return ``target`` patched by the algorithm of RFC 7396, section 2."""
     if not isinstance(patch, dict):
@@ -96,14 +140,18 @@ def apply_merge_patch(target: Any, patch: Any) -> Any:
     return result
 
 
-def api_may_set_source(url: str) -> None:
+def api_may_set_source(url: str, key: str = "source") -> None:
     """Refuse a source that reaches into this machine.
+
+    Args:
+        url: The source.
+        key: Where it stands, for the message.
 
     Raises:
         SourceForbiddenError: Only the configuration file may name it.
     """
     if is_file_only(url.strip()):
-        raise SourceForbiddenError
+        raise SourceForbiddenError(key)
 
 
 def _with_secret(name: str, sent: str, current: str) -> str:

@@ -155,10 +155,12 @@ class Location:
     Attributes:
         path: The file that changes are written to.
         is_demo: There is no file: the demo runs, and the first change creates it.
+        digest: Of the file's content, once it was read; empty without a file.
     """
 
     path: Path
     is_demo: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

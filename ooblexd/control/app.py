@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from starlette.routing import Route
 
 from ooblexd.commands import send
 from ooblexd.control.catalogue import list_effects, list_engines
+from ooblexd.control.config_api import ConfigApi
 from ooblexd.control.description import Description
 from ooblexd.control.dialects import FRIGATE, GO2RTC
 from ooblexd.control.gate import Gate
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from ooblexd.control import ControlContext
     from ooblexd.control.changes import Changes
+    from ooblexd.control.configuration import Configuration
     from ooblexd.control.streams import Streams
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -47,8 +48,10 @@ _NO_STORE = {"Cache-Control": "no-store"}
 class _Daemon:
     """What is asked of the daemon as a whole."""
 
-    def __init__(self, context: ControlContext, streams: Streams) -> None:
-        self._health = HealthReport(streams, Path(context.plan.config_path))
+    def __init__(
+        self, context: ControlContext, streams: Streams, configuration: Configuration
+    ) -> None:
+        self._health = HealthReport(streams, configuration)
         self._engine = context.plan.engine
 
     async def health(self, _request: Request) -> Response:
@@ -68,7 +71,12 @@ class _Daemon:
         return JSONResponse({"items": items, "next": None}, 200, _NO_STORE)
 
 
-def build_app(context: ControlContext, streams: Streams, changes: Changes) -> Starlette:
+def build_app(
+    context: ControlContext,
+    streams: Streams,
+    changes: Changes,
+    configuration: Configuration,
+) -> Starlette:
     """Return the application of the control worker.
 
     A route is described by its `openapi.operation.Operation`; a test misses it else.
@@ -77,8 +85,10 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
         context: What control was started with.
         streams: What there is to show.
         changes: How it is changed.
+        configuration: Which one runs.
     """
-    daemon, page = _Daemon(context, streams), Page()
+    daemon, page = _Daemon(context, streams, configuration), Page()
+    config = ConfigApi(configuration, streams, changes)
     api = StreamsApi(streams, changes)
     ask = partial(send, context.commands)
     routes = [
@@ -88,6 +98,7 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
         Route("/health", daemon.health),
         Route("/readyz", partial(daemon.health)),  # counted apart from /health
         Route("/healthz", daemon.alive),
+        Route("/api/v1/config", config.resource, methods=["GET", "PATCH"]),
         Route("/api/v1/streams", api.collection, methods=["GET", "POST"]),
         Route("/api/v1/streams/{name}", api.member, methods=["GET", "PATCH", "DELETE"]),
         Route("/api/v1/streams/{name}/effects", api.effects, methods=["PUT"]),
@@ -99,7 +110,8 @@ def build_app(context: ControlContext, streams: Streams, changes: Changes) -> St
         ),
         Route("/streams/{name}/frame", FrameEndpoint(streams, ask), methods=["POST"]),
     ]
-    return _assemble(context, streams, [*routes, *_aliases(streams)])
+    routes += _aliases(streams)
+    return _assemble(context, streams, configuration, routes)
 
 
 def _aliases(streams: Streams) -> list[Route]:
@@ -114,7 +126,10 @@ def _aliases(streams: Streams) -> list[Route]:
 
 
 def _assemble(
-    context: ControlContext, streams: Streams, routes: Sequence[Route]
+    context: ControlContext,
+    streams: Streams,
+    configuration: Configuration,
+    routes: Sequence[Route],
 ) -> Starlette:
     description = Route("/openapi.json", Description().answer)
     paths = [*(route.path for route in routes), "/metrics", description.path]
@@ -130,7 +145,7 @@ def _assemble(
         Gate,
         counts=counts,
         paths={route.endpoint: route.path for route in all_routes},
-        allowed_hosts=context.plan.allowed_hosts,
+        configuration=configuration,
     )
     app = Starlette(
         routes=all_routes,

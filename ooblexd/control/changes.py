@@ -1,8 +1,9 @@
 """A change by API: checked, written, applied, one at a time, all of it or nothing.
 
-The file's new text is prepared beside it first, then the supervisor is asked to apply
-the plan, and only what it has done is put in place of the file. So a full disk is found
-before anything changes, and a full shared memory leaves the file as it was.
+The file's new text is prepared beside it first; then the supervisor is asked to apply
+the plans, and puts the file in its place in the same turn. So a full disk is found
+before anything changes, a full shared memory leaves the file as it was, and control may
+die at any moment: what runs is what the file says.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from ooblexd.control.drafts import Draft, Drafts
+    from ooblexd.control.configuration import Configuration
+    from ooblexd.control.drafts import ConfigView, Draft, Drafts
     from ooblexd.control.link import Link
     from ooblexd.plan import StreamPlan
 
@@ -24,7 +25,7 @@ class Changes:
     """Makes changes, one at a time.
 
     Args:
-        config_path: The file that they are written to.
+        configuration: What runs, and where its file is.
         link: The way to the supervisor.
 
     Attributes:
@@ -32,8 +33,8 @@ class Changes:
         salt: Of this process, for tags that nobody should guess a secret from.
     """
 
-    def __init__(self, config_path: Path, link: Link) -> None:
-        self._config_path = config_path
+    def __init__(self, configuration: Configuration, link: Link) -> None:
+        self._configuration = configuration
         self._link = link
         self._drafts: Drafts | None = None
         self.lock = asyncio.Lock()
@@ -44,8 +45,31 @@ class Changes:
         if self._drafts is None:
             from ooblexd.control.drafts import Drafts  # noqa: PLC0415 # see its docstring
 
-            self._drafts = Drafts(self._config_path)
+            self._drafts = Drafts(self._configuration)
         return self._drafts
+
+    async def read(self) -> ConfigView:
+        """Return what the configuration file says, the environment over it.
+
+        Raises:
+            ProblemError: It cannot be used, and why.
+        """
+        return await asyncio.to_thread(lambda: self.load().read())
+
+    async def patch_config(
+        self, view: ConfigView, streams: tuple[StreamPlan, ...], patch: dict[str, Any]
+    ) -> None:
+        """Change the whole configuration by a merge patch.
+
+        Args:
+            view: What it is to begin from.
+            streams: As they run.
+            patch: From JSON.
+
+        Raises:
+            ProblemError: It is not so, and nothing has changed.
+        """
+        await self._make(lambda: self.load().config_patch(view, streams, patch))
 
     async def add(self, name: str, table: dict[str, Any]) -> None:
         """Add a stream.
@@ -75,8 +99,8 @@ class Changes:
         assert self.lock.locked()
         draft = await asyncio.to_thread(make_draft)
         try:
-            await self._link.apply(draft.stream, draft.plan)
-        except BaseException:
+            if not draft.is_nothing:
+                await self._link.apply(draft)
+        finally:
             await asyncio.to_thread(draft.prepared.abandon)
-            raise
-        await asyncio.to_thread(draft.commit)
+        await asyncio.to_thread(draft.sync)

@@ -13,11 +13,12 @@ from ooblexd.control.problems import problem
 from ooblexd.control.requests import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from ooblexd.control.configuration import Configuration
     from ooblexd.control.requests import RequestCounts
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Gate:
         app: What is inside.
         counts: Where answers are counted.
         paths: The route template of each endpoint.
-        allowed_hosts: Values of ``Host`` beside the loopback names.
+        configuration: Tells the values of ``Host`` that are let in beside the loopback
+            names.
     """
 
     def __init__(
@@ -57,12 +59,12 @@ class Gate:
         app: ASGIApp,
         counts: RequestCounts,
         paths: Mapping[object, str],
-        allowed_hosts: Collection[str],
+        configuration: Configuration,
     ) -> None:
         self._app = app
         self._counts = counts
         self._paths = paths
-        self._allowed_hosts = allowed_hosts
+        self._configuration = configuration
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or refuse it."""
@@ -101,7 +103,7 @@ class Gate:
 
     def _refusal(self, method: str, headers: Headers) -> Response | None:
         host = headers.get("host")
-        if not guard.is_allowed_host(host, self._allowed_hosts):
+        if not guard.is_allowed_host(host, self._configuration.plan.allowed_hosts):
             return problem(
                 403,
                 "this daemon does not answer to that Host; add it to "

@@ -14,14 +14,15 @@ from ooblexd.checks.models import check_models
 from ooblexd.checks.shared_memory import check_shared_memory
 from ooblexd.checks.wall_clock import check_date
 from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import Runs
 from ooblexd.control.readings import Picture, StreamState
 from ooblexd.heartbeat import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from ooblexd.checks.finding import Finding
+    from ooblexd.control.configuration import Configuration
     from ooblexd.control.readings import Verdict, WorkerReading
     from ooblexd.control.streams import Streams
 
@@ -110,6 +111,27 @@ def of_finding(finding: Finding, at_worst: Health = Health.DEGRADED) -> Check:
     return OK if status is Health.HEALTHY else Check(status, finding.text)
 
 
+def check_config(configuration: Configuration) -> Check:
+    """Judge what runs: not what the file says is a fault, nothing at all is the worst.
+
+    A line of the reason each problem.
+    """
+    if configuration.runs is Runs.FILE and not configuration.problems:
+        later = ", ".join(configuration.restart_needed)
+        return Check(Health.HEALTHY, f"after a restart only: {later}" if later else "")
+    path = configuration.path
+    words = {
+        Runs.FILE: f"not all of {path} runs",
+        Runs.FORMER: f"{path} cannot be used; what ran before runs on",
+        Runs.LAST_GOOD: f"{path} cannot be used; its last good version runs",
+        Runs.NOTHING: f"{path} cannot be used; safe mode, no stream runs",
+    }
+    is_dead = configuration.runs is Runs.NOTHING
+    status = Health.UNHEALTHY if is_dead else Health.DEGRADED
+    lines = [words[configuration.runs], *configuration.problems]
+    return Check(status, "\n".join(lines))
+
+
 class HealthReport:
     """All checks, gathered when asked; the disk's at most every ten seconds.
 
@@ -117,12 +139,12 @@ class HealthReport:
 
     Args:
         streams: What there is.
-        config_path: The file that changes are written to.
+        configuration: Which one runs; the disk of its file is looked at.
     """
 
-    def __init__(self, streams: Streams, config_path: Path) -> None:
+    def __init__(self, streams: Streams, configuration: Configuration) -> None:
         self._streams = streams
-        self._config_path = config_path
+        self._configuration = configuration
         self._disk = OK
         self._disk_due_ns = 0
         self._models = OK
@@ -132,7 +154,10 @@ class HealthReport:
         """Return every check by its name."""
         now_ns = monotonic_ns()
         workers = self._streams.workers()
-        checks = {"supervisor": self._check_supervisor(now_ns)}
+        checks = {
+            "supervisor": self._check_supervisor(now_ns),
+            "config": check_config(self._configuration),
+        }
         for worker in workers:
             checks[f"worker:{worker.name}"] = check_worker(worker)
         for name in self._streams.names:
@@ -168,7 +193,7 @@ class HealthReport:
 
     def _check_disk(self, now_ns: int) -> Check:
         if now_ns >= self._disk_due_ns:
-            self._disk = of_finding(check_disk(self._config_path))
+            self._disk = of_finding(check_disk(self._configuration.path))
             self._disk_due_ns = now_ns + _DISK_CHECK_NS
         return self._disk
 

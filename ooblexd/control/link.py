@@ -6,11 +6,13 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from ooblexd.clock import monotonic_ns
 from ooblexd.commands import (
     Applied,
-    ApplyPlan,
+    ApplyPlans,
     AttachReader,
     AttachWriter,
+    ConfigStatus,
     ConfigureStream,
     ForgetStream,
     LayoutChanged,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ooblexd.commands import Layout
+    from ooblexd.control.configuration import Configuration
+    from ooblexd.control.drafts import Draft
 
 ANSWER_WITHIN_S = 10.0
 
@@ -59,17 +63,24 @@ class Link:
 
     Args:
         end: Non-blocking.
-        subscriber: Receives everything but answers.
+        subscriber: Receives everything but answers and the state of the configuration.
+        configuration: Receives that.
         on_closed: Called once when the supervisor has gone.
     """
 
     def __init__(
-        self, end: socket.socket, subscriber: Subscriber, on_closed: Callable[[], None]
+        self,
+        end: socket.socket,
+        subscriber: Subscriber,
+        configuration: Configuration,
+        on_closed: Callable[[], None],
     ) -> None:
         self._end = end
         self._subscriber = subscriber
+        self._configuration = configuration
         self._on_closed = on_closed
-        self._requests = 0
+        # An answer to a former life of control must not be taken for one of ours.
+        self._requests = monotonic_ns()
         self._answers: dict[int, asyncio.Future[Applied]] = {}
 
     def start(self) -> None:
@@ -86,8 +97,8 @@ class Link:
         """Tell the supervisor that control serves."""
         send(self._end, Ready())
 
-    async def apply(self, stream: str, plan: str) -> None:
-        """Have one stream run by ``plan`` (JSON); an empty one removes it.
+    async def apply(self, draft: Draft) -> None:
+        """Have what ``draft`` says run, and its file put in place.
 
         Raises:
             ProblemError: 507 with the numbers where shared memory is too small, 409
@@ -98,11 +109,13 @@ class Link:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Applied] = loop.create_future()
         self._answers[request] = answer
+        file = draft.prepared
+        wish = ApplyPlans(request, draft.plans, draft.daemon, file.former, file.after)
         try:
-            send(self._end, ApplyPlan(request, stream, plan))
+            send(self._end, wish)
             applied = await asyncio.wait_for(answer, ANSWER_WITHIN_S)
         except (OSError, asyncio.TimeoutError) as exc:
-            detail = "the supervisor does not answer; try again"
+            detail = "the supervisor does not answer; read again what has become of it"
             raise ProblemError(503, detail) from exc
         finally:
             del self._answers[request]
@@ -126,6 +139,8 @@ class Link:
         match message:
             case LayoutChanged():
                 self._subscriber.layout_changed(parse_layout(message.layout))
+            case ConfigStatus():
+                self._configuration.take(message)
             case AttachReader() if len(fds) == 2:  # noqa: PLR2004 # segment, eventfd
                 self._subscriber.attach(message, fds[0], fds[1])
                 return
@@ -140,13 +155,16 @@ class Link:
             case ForgetStream():
                 self._subscriber.forget(message.stream)
             case Applied():
-                answer = self._answers.get(message.request)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
+                self._settle(message)
             case _:
                 pass  # said to other workers only
         for fd in fds:
             os.close(fd)
+
+    def _settle(self, applied: Applied) -> None:
+        answer = self._answers.get(applied.request)
+        if answer is not None and not answer.done():
+            answer.set_result(applied)
 
 
 def _raise_refusal(applied: Applied) -> None:

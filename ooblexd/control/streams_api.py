@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 from ooblexd.clock import NS_PER_MS, monotonic_ns
 from ooblexd.control.answers import StreamReport
 from ooblexd.control.bodies import read_json, read_object
+from ooblexd.control.etags import check_match, etag_of
 from ooblexd.control.problems import ProblemError
-from ooblexd.control.represent import public_table
+from ooblexd.control.represent import public_table, stream_table
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -106,10 +105,7 @@ class StreamsApi:
                 gone by now.
         """
         self._name(request)
-        wanted = request.headers.get("if-match", "*").strip()
-        tags = [tag.strip() for tag in wanted.split(",")]
-        if wanted != "*" and self._etag(name) not in tags:
-            raise ProblemError(412, f"{name} has been changed meanwhile; read it again")
+        check_match(request, self._etag(name), name)
 
     def _answer(
         self, name: str, status: int, headers: dict[str, str] | None = None
@@ -121,11 +117,7 @@ class StreamsApi:
 
     def _etag(self, name: str) -> str:
         """Name the version of a stream's configuration; numbers do not count."""
-        table = public_table(self._streams.plan(name))
-        # A changed password must change the tag and not be guessed from it.
-        secret = self._streams.plan(name).source
-        text = json.dumps([table, secret, self._changes.salt], sort_keys=True)
-        return f'"{hashlib.sha256(text.encode()).hexdigest()[:20]}"'
+        return etag_of(stream_table(self._streams.plan(name)), self._changes.salt)
 
     def _resource(self, name: str) -> dict[str, Any]:
         pages = self._streams.pages(name)

@@ -22,6 +22,7 @@ from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
 from ooblexd.control.census import Census
 from ooblexd.control.changes import Changes
+from ooblexd.control.configuration import Configuration
 from ooblexd.control.feeds import STALLED_S
 from ooblexd.control.health import HealthReport
 from ooblexd.control.link import Link
@@ -72,9 +73,12 @@ class _Control:
         self._page = context.board.page(context.page)
         self._heartbeat = Heartbeat(self._page)
         self._streams = Streams(context.board, context.supervisor_page)
-        self._link = Link(context.commands, self._streams, self._stop)
-        self._changes = Changes(Path(context.plan.config_path), self._link)
-        app = build_app(context, self._streams, self._changes)
+        self._configuration = Configuration(context.plan)
+        self._link = Link(
+            context.commands, self._streams, self._configuration, self._stop
+        )
+        self._changes = Changes(self._configuration, self._link)
+        app = build_app(context, self._streams, self._changes, self._configuration)
         self._server = Server(app, self._local())
 
     async def run(self) -> None:
@@ -88,6 +92,7 @@ class _Control:
             # connects before the server has begun to accept is only a moment early.
             self._link.announce()
             tasks.start_soon(asyncio.to_thread, self._changes.load)
+            tasks.start_soon(self._configuration.keep_last_good)
             await self._server.serve(sockets=[self._context.listener])
             tasks.cancel_scope.cancel()
         self._link.stop()
@@ -97,8 +102,7 @@ class _Control:
         context = self._context
         if context.control_socket is None:
             return None
-        config_path = Path(context.plan.config_path)
-        health = HealthReport(self._streams, config_path)
+        health = HealthReport(self._streams, self._configuration)
         census = Census(context, self._streams, health)
         path = Path(context.control_socket.getsockname())
         return Local(context.control_socket, build_local_app(path, census.take))

@@ -14,7 +14,7 @@ from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     Applied,
-    ApplyPlan,
+    ConfigStatus,
     ForgetStream,
     Layout,
     LayoutChanged,
@@ -25,8 +25,6 @@ from ooblexd.commands import (
 )
 from ooblexd.counters import SourceState, StageCounters
 from ooblexd.errors import SharedMemoryFullError
-from ooblexd.plan import StreamPlan, parse_stream_plan
-from ooblexd.supervisor.reload import RELOAD
 from ooblexd.supervisor.stream import CONTROL, Stream
 from ooblexd.supervisor.workers import Workers
 
@@ -34,11 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ooblexd.board import Board
+    from ooblexd.plan import StreamPlan
     from ooblexd.supervisor.worker import Worker
 
 _MEMORY_AGAIN_NS = 10 * NS_PER_S
-# The layout of all streams, their plans in it, is one datagram of less than 208 KiB.
-_MOST_PLAN_BYTES = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +51,7 @@ class Streams:
 
     Attributes:
         workers: Of all streams, and control.
+        status: What control is told of the configuration.
         is_closing: The daemon stops: no stream changes any more.
     """
 
@@ -65,10 +63,12 @@ class Streams:
         fork: Callable[[Worker], None],
     ) -> None:
         self.workers = Workers(board, self)
+        self.status: ConfigStatus | None = None
         self.is_closing = False
         self._board = board
         self._page = page
-        self._inference = [f"inference:{n}" for n in range(inference_workers)]
+        self._inference: list[str] = []
+        self.resize_pool(inference_workers)
         self._fork = fork
         self._by_name: dict[str, Stream] = {}
         self._leaving: dict[str, int] = {}  # stream -> the request that removes it
@@ -77,24 +77,28 @@ class Streams:
     def __iter__(self) -> Iterator[Stream]:
         return iter(list(self._by_name.values()))
 
+    def resize_pool(self, inference_workers: int) -> None:
+        """Spread the streams to come over so many inference workers."""
+        self._inference = [f"inference:{n}" for n in range(inference_workers)]
+
     def start(self, plans: tuple[StreamPlan, ...]) -> None:
         """Begin with control and the streams of the configuration."""
         self.workers.start(CONTROL)
         for plan in plans:
             try:
-                self._add(plan)
+                self.enter(self.draft(plan, []))
             except (SharedMemoryFullError, OSError) as error:
                 logger.error("[stream %s] %s", plan.name, error)
-                self._keep_without_memory(plan, str(error))
+                self.keep_without_memory(plan, str(error))
 
     def close(self) -> None:
         """Let go of the memory of all; every worker has ended."""
         for stream in self:
             stream.close()
 
-    def _keep_without_memory(self, plan: StreamPlan, reason: str) -> None:
+    def keep_without_memory(self, plan: StreamPlan, reason: str) -> None:
         """Know a stream of the file that has no room, so that all see why."""
-        stream = Stream(plan, self._least_busy(), self._board)
+        stream = Stream(plan, self._least_busy([]), self._board)
         page = self._board.page(stream.pages.ingest)
         StageCounters(page).report(SourceState.DOWN, reason)
         self._by_name[plan.name] = stream
@@ -115,7 +119,7 @@ class Streams:
                 self._memory_due_ns = now_ns + _MEMORY_AGAIN_NS
                 continue
             logger.info("[stream %s] there is memory now", stream.name)
-            self._start_workers(stream)
+            self.start_workers(stream)
             self._tell_layout()
 
     def grow(self, worker: Worker, need: NeedSlots) -> None:
@@ -143,52 +147,42 @@ class Streams:
                 if getattr(message, "kind", None) == kind.value:
                     worker.send(message, fds)
 
-    def apply(self, wish: ApplyPlan) -> None:
-        """Do what control asks for, and answer when it is so."""
-        known = self._by_name.get(wish.stream)
-        needed_bytes = free_bytes = 0
-        error = ""
-        try:
-            if wish.stream in self._leaving or self.is_closing:
-                error = f"stream {wish.stream} is being stopped; try again"
-            elif len(wish.plan) > _MOST_PLAN_BYTES:
-                error = f"a plan of {len(wish.plan)} bytes, at most {_MOST_PLAN_BYTES}"
-            elif known is None and not wish.plan:
-                error = f"there is no stream {wish.stream}"
-            elif known is None:
-                self._add(parse_stream_plan(wish.plan))
-            elif not wish.plan:
-                known.is_removed = True
-                self._retire(known, wish.request)
-                return
-            else:
-                plan = parse_stream_plan(wish.plan)
-                self._change(known, plan)
-                if not plan.enabled and known.rings:
-                    self._retire(known, wish.request)
-                    return
-        except SharedMemoryFullError as full:
-            error = str(full)
-            needed_bytes, free_bytes = full.needed_bytes, full.free_bytes
-        except OSError as lack:  # descriptors, most likely
-            error = f"the system gives no more: {lack.strerror}"
-        if wish.request == RELOAD and error:
-            logger.error("[stream %s] reload: %s", wish.stream, error)
-        self._tell_control(Applied(wish.request, error, needed_bytes, free_bytes))
+    def get(self, name: str) -> Stream | None:
+        """Return a stream by its name."""
+        return self._by_name.get(name)
 
-    def _add(self, plan: StreamPlan) -> None:
-        stream = Stream(plan, self._least_busy(), self._board)
+    def is_leaving(self, name: str) -> bool:
+        """Say whether the workers of a stream are ending."""
+        return name in self._leaving
+
+    def draft(self, plan: StreamPlan, others: list[Stream]) -> Stream:
+        """Make a stream that nobody knows yet, with the memory that it needs.
+
+        Args:
+            plan: Of the stream.
+            others: Further drafts, so that all share the inference workers evenly.
+
+        Raises:
+            SharedMemoryFullError: There is no room; nothing is left behind.
+            OSError: There are no more descriptors; likewise.
+        """
+        stream = Stream(plan, self._least_busy(others), self._board)
         if plan.enabled:
             try:
                 stream.open_rings(plan)
             except (SharedMemoryFullError, OSError):
                 stream.close()
                 raise
-        self._by_name[plan.name] = stream
-        self._start_workers(stream)
+        return stream
+
+    def enter(self, stream: Stream) -> None:
+        """Have a draft be one of the streams."""
+        self._by_name[stream.name] = stream
+        self.start_workers(stream)
         self._tell_layout()
 
-    def _start_workers(self, stream: Stream) -> None:
+    def start_workers(self, stream: Stream) -> None:
+        """Start what carries a stream, or tell it where it is there."""
         if not stream.plan.enabled:
             return
         self._brief_of(stream, CONTROL)
@@ -199,32 +193,35 @@ class Streams:
             else:
                 self.workers.start(name)
 
-    def _change(self, stream: Stream, plan: StreamPlan) -> None:
-        if plan.enabled and not stream.rings:
-            stream.open_rings(plan)
-            stream.change(plan)
-            self._start_workers(stream)
-        else:
-            is_fed_now = bool(stream.rings) and stream.open_uploads(plan)
-            stream.change(plan)
-            stream.close_uploads()
-            if stream.rings:  # else it has no workers to be told
-                for name in (stream.ingest, stream.inference, stream.output, CONTROL):
-                    self._configure(stream, name)
-            if is_fed_now:
-                self._attach(stream, {CONTROL, stream.ingest}, RingKind.UPLOADED)
+    def change(self, stream: Stream, plan: StreamPlan) -> None:
+        """Have a stream run by another plan, whose memory it has got."""
+        had_uploads = stream.plan.takes_uploads
+        stream.change(plan)
+        stream.close_uploads()
+        if stream.rings:  # else it has no workers to be told
+            for name in (stream.ingest, stream.inference, stream.output, CONTROL):
+                self._configure(stream, name)
+        if RingKind.UPLOADED in stream.rings and not had_uploads:
+            self._attach(stream, {CONTROL, stream.ingest}, RingKind.UPLOADED)
         self._tell_layout()
 
-    def _retire(self, stream: Stream, request: int) -> None:
-        """End a stream's workers and memory; the answer follows when they have."""
-        self._leaving[stream.name] = request
-        for name in (stream.inference, CONTROL):
-            if name in self.workers:
-                self.workers[name].send(ForgetStream(stream.name))
-        for name in (stream.ingest, stream.output):
-            if name in self.workers:
-                self.workers.stop(name)
-        stream.close_rings()
+    def begin(self, stream: Stream, plan: StreamPlan) -> None:
+        """Start a stream that has no workers, and has got its memory."""
+        stream.change(plan)
+        self.start_workers(stream)
+        self._tell_layout()
+
+    def retire(self, leaving: list[Stream], request: int) -> None:
+        """End workers and memory of streams; the answer follows when they have."""
+        self._leaving |= {stream.name: request for stream in leaving}
+        for stream in leaving:
+            for name in (stream.inference, CONTROL):
+                if name in self.workers:
+                    self.workers[name].send(ForgetStream(stream.name))
+            for name in (stream.ingest, stream.output):
+                if name in self.workers:
+                    self.workers.stop(name)
+            stream.close_rings()
         self._finish_leaving()
 
     def _finish_leaving(self) -> None:
@@ -238,11 +235,12 @@ class Streams:
                 del self._by_name[name]
                 stream.close()
             self._tell_layout()
-            self._tell_control(Applied(request, "", 0, 0))
+            if request not in self._leaving.values():
+                self.tell_control(Applied(request, "", 0, 0))
 
-    def _least_busy(self) -> str:
+    def _least_busy(self, others: list[Stream]) -> str:
         """Return the inference worker with the fewest streams."""
-        busy = [stream.inference for stream in self]
+        busy = [stream.inference for stream in (*self, *others)]
         return min(self._inference, key=busy.count)
 
     def _brief_of(self, stream: Stream, name: str) -> None:
@@ -261,7 +259,8 @@ class Streams:
             return self.workers[stream.ingest].page_index
         return 0
 
-    def _tell_control(self, message: commands.Message) -> None:
+    def tell_control(self, message: commands.Message) -> None:
+        """Say ``message`` to control, if it is there."""
         if CONTROL in self.workers:
             self.workers[CONTROL].send(message)
 
@@ -271,7 +270,7 @@ class Streams:
             streams=tuple(stream.layout() for stream in self._by_name.values()),
             workers=tuple(WorkerLayout(w.name, w.page_index) for w in self.workers),
         )
-        self._tell_control(LayoutChanged(commands.format_layout(layout)))
+        self.tell_control(LayoutChanged(commands.format_layout(layout)))
 
     def unmap_in_child(self) -> None:
         """Unmap, in a forked child, what only the supervisor may map."""
@@ -288,6 +287,8 @@ class Streams:
     def brief(self, worker: Worker) -> None:
         """Send a new life all that it needs to know."""
         if worker.name == CONTROL:
+            if self.status is not None:
+                worker.send(self.status)
             self._tell_layout()
         for stream in self:
             names = (stream.ingest, stream.inference, stream.output, CONTROL)

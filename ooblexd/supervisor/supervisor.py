@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from ooblexd import commands
 from ooblexd.board import Board
 from ooblexd.clock import NS_PER_MS, monotonic_ns
-from ooblexd.commands import ApplyPlan, NeedSlots, Ready
+from ooblexd.commands import ApplyPlans, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
+from ooblexd.supervisor import changes
 from ooblexd.supervisor.notify import Notifier
-from ooblexd.supervisor.reload import wishes_of
 from ooblexd.supervisor.report import Report
 from ooblexd.supervisor.states import Event
 from ooblexd.supervisor.stream import CONTROL
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ooblexd.plan import DaemonPlan
     from ooblexd.supervisor.reading import Reading
+    from ooblexd.supervisor.reload import Configuration
     from ooblexd.supervisor.signals import SignalPipe
     from ooblexd.supervisor.worker import Worker
 
@@ -67,7 +68,7 @@ class Supervisor:
     """Owns the board, the streams and the workers, until it is told to stop.
 
     Args:
-        plan: What to begin with.
+        configuration: What to begin with.
         outside: What reaches it from outside.
         run_worker: What a forked child does; returns its exit code.
         reread: Begins to read what the configuration file says now.
@@ -75,12 +76,12 @@ class Supervisor:
 
     def __init__(
         self,
-        plan: DaemonPlan,
+        configuration: Configuration,
         outside: Outside,
         run_worker: RunWorker,
         reread: Callable[[], Reading],
     ) -> None:
-        self.plan = plan
+        self.configuration = configuration
         self.listener = outside.listener
         self.control_socket = outside.control_socket
         self.board = Board()
@@ -91,14 +92,20 @@ class Supervisor:
         own.words[WorkerWord.STATE_SINCE_NS] = monotonic_ns()  # the daemon's age
         self._heartbeat = Heartbeat(own)
         self._streams = Streams(
-            self.board, self.page, plan.inference_workers, self._fork
+            self.board, self.page, self.plan.inference_workers, self._fork
         )
+        self._streams.status = configuration.status()
         self._workers = self._streams.workers
         self._report = Report(outside.notifier, self.board, self._streams)
         self._stopping: list[str] | None = None
         self._signals = outside.signals
         self._reading: Reading | None = None
         self._is_file_newer = False  # than what is being read
+
+    @property
+    def plan(self) -> DaemonPlan:
+        """What the daemon runs by; of its streams, what it was started with."""
+        return self.configuration.plan
 
     def run(self) -> None:
         """Start everything, keep it alive, and return after a clean stop."""
@@ -182,7 +189,7 @@ class Supervisor:
         except (ConfigError, CannotStartError) as error:
             self._keep_former(str(error).splitlines())
         else:
-            self._apply(wanted)
+            self._adopt(wanted)
             self._report.reloaded()
         if self._is_file_newer:
             self._begin_to_reload()
@@ -191,17 +198,29 @@ class Supervisor:
         for problem in problems:
             logger.error("reload: %s", problem)
         logger.error("reload: the former configuration runs on")
+        self.configuration.refuse(problems)
+        self._tell_status()
         self._report.reloaded("; ".join(problems))
 
-    def _apply(self, wanted: DaemonPlan) -> None:
+    def _adopt(self, wanted: DaemonPlan) -> None:
         streams = tuple(stream.plan for stream in self._streams)
-        wishes, later = wishes_of(self.plan, streams, wanted)
-        for wish in wishes:
-            self._streams.apply(wish)
-        changed = ", ".join(wish.stream for wish in wishes) or "none"
-        logger.info("reloaded; streams that changed: %s", changed)
-        if later:
+        plans = self.configuration.wishes(streams, wanted)
+        self.configuration.adopt(wanted)
+        self._streams.resize_pool(self.plan.inference_workers)
+        self.configuration.problems = changes.reload(self._streams, plans)
+        self._tell_status()
+        logger.info("reloaded; streams that changed: %s", ", ".join(plans) or "none")
+        if later := self.configuration.restart_needed:
             logger.warning("reload: after a restart only: %s", ", ".join(later))
+
+    def _apply(self, wish: ApplyPlans) -> None:
+        """Do what control asks for, and have the file say so."""
+        changes.apply(self._streams, wish, partial(self.configuration.commit, wish))
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        self._streams.status = self.configuration.status()
+        self._streams.tell_control(self._streams.status)
 
     def _stop_next_kind(self) -> None:
         assert self._stopping is not None
@@ -244,8 +263,8 @@ class Supervisor:
                 self._workers.step(worker, Event.READY)
             case NeedSlots():
                 self._streams.grow(worker, message)
-            case ApplyPlan() if worker.name == CONTROL:
-                self._streams.apply(message)
+            case ApplyPlans() if worker.name == CONTROL:
+                self._apply(message)
             case _:
                 logger.error("%s may not say %s", worker.name, message.tag)
 

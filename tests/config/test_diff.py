@@ -6,8 +6,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from ooblexd.config.diff import Change, Kind, diff
-from ooblexd.plan import DaemonPlan, EffectPlan, StreamPlan
+from ooblexd.config.diff import Change, Kind, diff, plans_between, waiting_keys
+from ooblexd.plan import DaemonPlan, EffectPlan, StreamPlan, format_plan
 
 DOOR = StreamPlan("door", "rtsp://192.0.2.20/1")
 DESK = StreamPlan("desk", "demo:")
@@ -73,3 +73,22 @@ def test_supervisor_can_use_it_without_loading_pydantic() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_one_plan_a_stream_that_differs_and_removals_first() -> None:
+    changed = replace(DOOR, source="file:/a.mp4", max_fps=5.0)
+    attic = replace(DOOR, name="attic")
+
+    plans = plans_between(PLAN, replace(PLAN, streams=(changed, attic)))
+
+    assert list(plans.items()) == [
+        ("desk", ""),
+        ("door", format_plan(changed)),
+        ("attic", format_plan(attic)),
+    ]
+
+
+def test_what_waits_for_a_restart_is_named() -> None:
+    wanted = replace(PLAN, port=1, log_level="debug", config_digest="other")
+
+    assert waiting_keys(PLAN, wanted) == ["http.port"]

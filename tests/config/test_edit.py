@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ooblexd.config.edit import Edit, edited, format_value
+
+if TYPE_CHECKING:
+    from ooblexd.config.problems import KeyPath
 
 CHAIN = ["none", {"effect": "blur_faces", "strength": 1}]
 
@@ -56,16 +59,21 @@ level = "info"
     'source = "demo:"\n[log]\nlevel = "info"\n',
 }
 
+DOOR, HALL, DESK = ("streams", "door"), ("streams", "hall"), ("streams", "desk")
 EDITS = [
-    Edit("door", {"jpeg_quality": 70}),
-    Edit("door", {"source": 'file:/a \\ "b".mp4', "effects": CHAIN}),
-    Edit("door", {"effects": []}),
-    Edit("door", {"max_fps": 12.5, "enabled": False}),
-    Edit("hall", {"transport": "tcp"}),
-    Edit("desk", {"source": "demo:", "effects": CHAIN}),
-    Edit("door", is_removal=True),
-    Edit("hall", is_removal=True),
-]
+    Edit({(*DOOR, "jpeg_quality"): 70}),
+    Edit({(*DOOR, "source"): 'file:/a \\ "b".mp4', (*DOOR, "effects"): CHAIN}),
+    Edit({(*DOOR, "effects"): []}),
+    Edit({(*DOOR, "max_fps"): 12.5, (*DOOR, "enabled"): False}),
+    Edit({(*HALL, "transport"): "tcp"}),
+    Edit({(*DESK, "source"): "demo:", (*DESK, "effects"): CHAIN}),
+    Edit(removals=(DOOR,)),
+    Edit(removals=(HALL,)),
+    Edit(removals=(DOOR, HALL)),
+    Edit({("http", "port"): 8801, ("log", "level"): "debug"}),
+    Edit({("http", "port"): 1, (*HALL, "max_fps"): 5, (*DESK, "source"): "demo:"},
+         removals=(DOOR,)),
+]  # fmt: skip
 
 
 def edit_of(text: str, edit: Edit) -> str:
@@ -84,27 +92,26 @@ def test_every_edit_works_in_every_way_to_write_a_file(
 
     after = edit_of(text, edit)
 
-    assert tomlkit.parse(after).unwrap() == edit.applied_to(
-        tomlkit.parse(text).unwrap()
-    )
+    expected = edit.applied_to(tomlkit.parse(text).unwrap())
+    assert {"streams": {}, **tomlkit.parse(after).unwrap()} == expected
     assert after.count("\n") == after.count(newline)
 
 
 def test_new_key_stands_with_its_table_and_no_comment_moves() -> None:
-    after = edit_of(WAYS["tables"], Edit("door", {"jpeg_quality": 70}))
+    after = edit_of(WAYS["tables"], Edit({(*DOOR, "jpeg_quality"): 70}))
 
     expected = 'source = "demo:" # (2)\n'
     assert after == WAYS["tables"].replace(expected, f"{expected}jpeg_quality = 70\n")
 
 
 def test_changed_value_keeps_the_comment_behind_it() -> None:
-    after = edit_of(WAYS["tables"], Edit("door", {"source": "file:/a"}))
+    after = edit_of(WAYS["tables"], Edit({(*DOOR, "source"): "file:/a"}))
 
     assert after == WAYS["tables"].replace('"demo:" # (2)', '"file:/a" # (2)')
 
 
 def test_new_stream_stands_at_the_end() -> None:
-    after = edit_of(WAYS["tables"], Edit("desk", {"source": "demo:"}))
+    after = edit_of(WAYS["tables"], Edit({(*DESK, "source"): "demo:"}))
 
     assert after == WAYS["tables"] + '\n[streams.desk]\nsource = "demo:"\n'
 
@@ -112,15 +119,13 @@ def test_new_stream_stands_at_the_end() -> None:
 def test_removed_stream_takes_its_comments_and_no_others() -> None:
     text = WAYS["tables"]
 
-    after = edit_of(text, Edit("door", is_removal=True))
+    after = edit_of(text, Edit(removals=(DOOR,)))
 
     assert after == "# mine\n\n" + text[text.index("# the hall") :]
 
 
 def test_comment_that_touches_the_next_table_stays() -> None:
-    after = edit_of(
-        WAYS["tables, indented, no blank lines"], Edit("hall", is_removal=True)
-    )
+    after = edit_of(WAYS["tables, indented, no blank lines"], Edit(removals=(HALL,)))
 
     assert after.endswith(
         '[streams.door]\n    source = "demo:"\n# the log\n[log]\nlevel = "info"\n'
@@ -128,7 +133,9 @@ def test_comment_that_touches_the_next_table_stays() -> None:
 
 
 def test_comment_that_begins_the_file_stays() -> None:
-    after = edit_of('# mine\n[streams.a]\nsource = "x"\n', Edit("a", is_removal=True))
+    after = edit_of(
+        '# mine\n[streams.a]\nsource = "x"\n', Edit(removals=(("streams", "a"),))
+    )
 
     assert after == "# mine\n"
 
@@ -138,7 +145,7 @@ def test_what_cannot_be_done_safely_is_not_done() -> None:
         '[streams."\\U00000061"]\nsource = "x"\n'  # an "a" that only TOML can read
     )
 
-    assert edited(escaped, Edit("a", {"source": "y"})) is None
+    assert edited(escaped, Edit({("streams", "a", "source"): "y"})) is None
 
 
 VALUES = st.recursive(
@@ -163,13 +170,16 @@ def test_value_written_is_the_value_read(value: Any) -> None:
 def test_comments_outside_of_removed_streams_outlive_any_edits(
     edits: list[Edit], text: str
 ) -> None:
-    names = {"door", "hall"}
+    tables: set[KeyPath] = {DOOR, HALL}
     for edit in edits:
-        if edit.stream not in names and (edit.is_removal or edit.stream != "desk"):
+        touched: set[KeyPath] = {
+            path[:2] for path in edit.values if path[0] == "streams"
+        }
+        if not (touched - {DESK} | set(edit.removals)) <= tables:
             continue
         text = edit_of(text, edit)
-        names = names - {edit.stream} if edit.is_removal else names | {edit.stream}
+        tables = tables - set(edit.removals) | touched
 
     lines = text.splitlines()
     assert lines[lines.index("[log]") - 1] == "# the log"
-    assert ("# the door" in lines) <= ("door" in names)
+    assert ("# the door" in lines) <= (DOOR in tables)

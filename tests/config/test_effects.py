@@ -162,7 +162,12 @@ def test_an_effect_survives_every_way_it_is_written(entry: Any) -> None:
     [effect] = stream.effects
 
     written = written_effect(effect)
-    text = edited("", Edit("door", {"source": "demo:", "effects": [written]}))
+    door = ("streams", "door")
+    values: dict[tuple[str, ...], Any] = {
+        (*door, "source"): "demo:",
+        (*door, "effects"): [written],
+    }
+    text = edited("", Edit(values))
     assert text is not None
     environ = {"OOBLEXD_STREAMS__DOOR__EFFECTS": json.dumps([written])}
     toml = '[streams.door]\nsource = "demo:"\n'

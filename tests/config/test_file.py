@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from ooblexd.config.file import ConfigFile
+from ooblexd.config.file import ConfigFile, Prepared
 from ooblexd.config.load import load_config
 from ooblexd.config.patch import parse_stream
+from ooblexd.config.replacing import put_in_place
 from ooblexd.config.schema import CropConfig, Location
 from ooblexd.errors import (
     ConfigError,
@@ -52,6 +53,14 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
+def commit(prepared: Prepared) -> None:
+    try:
+        put_in_place(prepared.path, prepared.former, prepared.after)
+        prepared.sync()
+    finally:
+        prepared.abandon()
+
+
 def config_file(path: Path, **environ: str) -> ConfigFile:
     return ConfigFile(Location(path), environ)
 
@@ -60,14 +69,14 @@ def test_change_touches_only_the_lines_it_names(path: Path) -> None:
     stream = load_config(path, {}).streams["door"]
     changed = stream.model_copy(update={"jpeg_quality": 70})
 
-    config_file(path).prepare_change("door", changed).commit()
+    commit(config_file(path).prepare_change("door", changed, stream))
 
     added = set(path.read_text().splitlines()) ^ set(COMMENTED.splitlines())
     assert added == {"jpeg_quality = 70"}
 
 
 def test_removed_stream_takes_its_own_comment_and_no_other(path: Path) -> None:
-    config_file(path).prepare_removal("door").commit()
+    commit(config_file(path).prepare_removal("door"))
 
     assert "by the door" not in path.read_text()
     assert "# behind the house\n[streams.yard]" in path.read_text()
@@ -77,7 +86,7 @@ def test_removed_stream_takes_its_own_comment_and_no_other(path: Path) -> None:
 def test_stream_written_inline_can_be_removed(path: Path) -> None:
     path.write_text('[streams]\ndoor = { source = "demo:" }\nyard = {source="demo:"}\n')
 
-    config_file(path).prepare_removal("door").commit()
+    commit(config_file(path).prepare_removal("door"))
 
     assert list(load_config(path, {}).streams) == ["yard"]
 
@@ -86,7 +95,7 @@ def test_first_change_creates_the_file_with_the_demo_in_it(tmp_path: Path) -> No
     path = tmp_path / "new" / "ooblexd.toml"
 
     file = ConfigFile(Location(path, is_demo=True), {})
-    file.prepare_add("door", DOOR).commit()
+    commit(file.prepare_add("door", DOOR))
 
     assert list(load_config(path, {}).streams) == ["demo", "door"]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -96,7 +105,7 @@ def test_names_are_taken_or_unknown(path: Path) -> None:
     with pytest.raises(StreamExistsError):
         config_file(path).prepare_add("door", DOOR)
     with pytest.raises(UnknownStreamError):
-        config_file(path).prepare_change("attic", DOOR)
+        config_file(path).prepare_change("attic", DOOR, DOOR)
     with pytest.raises(UnknownStreamError):
         config_file(path).prepare_removal("attic")
 
@@ -104,11 +113,11 @@ def test_names_are_taken_or_unknown(path: Path) -> None:
 def test_what_the_environment_sets_is_neither_changed_nor_written(path: Path) -> None:
     file = config_file(path, OOBLEXD_STREAMS__DOOR__SOURCE="rtsp://192.0.2.7/env")
 
-    with pytest.raises(OverriddenError, match="OOBLEXD_STREAMS__DOOR__SOURCE"):
-        file.prepare_change("door", DOOR)
     unchanged = load_config(path, file._environ).streams["door"]
+    with pytest.raises(OverriddenError, match="OOBLEXD_STREAMS__DOOR__SOURCE"):
+        file.prepare_change("door", DOOR, unchanged)
     slower = unchanged.model_copy(update={"max_fps": 5.0})
-    file.prepare_change("door", slower).commit()
+    commit(file.prepare_change("door", slower, unchanged))
 
     assert "max_fps = 5\n" in path.read_text()
     assert "192.0.2.7" not in path.read_text()
@@ -119,7 +128,7 @@ def test_what_becomes_of_the_picture_is_written_as_people_write_it(path: Path) -
     crop = CropConfig(left=0.25, width=0.5)
     turned = running.model_copy(update={"rotate": 90, "flip": "both", "crop": crop})
 
-    config_file(path).prepare_change("door", turned).commit()
+    commit(config_file(path).prepare_change("door", turned, running))
 
     text = path.read_text()
     assert 'rotate = 90\nflip = "both"\n' in text
@@ -135,13 +144,13 @@ def test_part_of_a_table_that_the_environment_sets_cannot_be_changed(
     wider = running.model_copy(update={"crop": CropConfig(width=0.5)})
 
     with pytest.raises(OverriddenError, match="DOOR__CROP__WIDTH"):
-        file.prepare_change("door", wider)
+        file.prepare_change("door", wider, running)
 
 
 def test_edit_by_hand_is_kept_and_a_broken_one_is_not_overwritten(path: Path) -> None:
     file = config_file(path)
     path.write_text(COMMENTED.replace("192.0.2.2", "192.0.2.3"))
-    file.prepare_removal("door").commit()
+    commit(file.prepare_removal("door"))
     assert "192.0.2.3" in path.read_text()
 
     path.write_text("[streams.yard\n")
@@ -155,7 +164,7 @@ def test_key_edited_by_hand_and_not_loaded_yet_survives_a_change(path: Path) -> 
     path.write_text(COMMENTED.replace('/1"  # first', '/2"  # first'))
 
     changed = running.model_copy(update={"jpeg_quality": 70})
-    config_file(path).prepare_change("door", changed, running).commit()
+    commit(config_file(path).prepare_change("door", changed, running))
 
     door = load_config(path, {}).streams["door"]
     assert (door.source, door.jpeg_quality) == ("rtsp://admin:pass@192.0.2.1/2", 70)
@@ -166,7 +175,7 @@ def test_edit_between_prepare_and_commit_is_not_overwritten(path: Path) -> None:
     path.write_text(COMMENTED + "# more\n")
 
     with pytest.raises(ConfigFileError, match="edited at the same moment"):
-        prepared.commit()
+        commit(prepared)
 
     assert path.read_text() == COMMENTED + "# more\n"
     assert list(path.parent.iterdir()) == [path]
@@ -202,7 +211,7 @@ def test_link_stays_and_mode_is_kept(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.toml"
     link.symlink_to(path)
 
-    config_file(link).prepare_removal("door").commit()
+    commit(config_file(link).prepare_removal("door"))
 
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
@@ -224,7 +233,7 @@ def remove_door_killed_at(path: Path, call: int) -> bool:
 
         for name in ("open", "fchown", "fchmod", "fsync", "replace", "unlink"):
             setattr(os, name, killing(getattr(os, name)))
-        config_file(path).prepare_removal("door").commit()
+        commit(config_file(path).prepare_removal("door"))
         os._exit(0)
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
@@ -237,7 +246,7 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_file_whole(path: Path) -> 
             break
         streams_seen.append(list(load_config(path, {}).streams))
 
-        config_file(path).prepare_add("hall", DOOR).commit()
+        commit(config_file(path).prepare_add("hall", DOOR))
         assert list(path.parent.iterdir()) == [path]  # what was left is swept away
 
     assert len(streams_seen) >= 6

@@ -9,6 +9,7 @@ import pytest
 
 from ooblexd.config.load import load_config, load_location
 from ooblexd.config.location import find_config_path
+from ooblexd.config.replacing import digest_of
 from ooblexd.config.schema import Location
 
 
@@ -65,4 +66,5 @@ def test_home_is_searched_without_xdg(tmp_path: Path, system_path: Path) -> None
 def test_configuration_remembers_where_it_lies(tmp_path: Path) -> None:
     file = touch(tmp_path / "a" / "b.toml")
 
-    assert load_config(None, {"OOBLEXD_CONFIG": str(file)}).location == Location(file)
+    location = load_config(None, {"OOBLEXD_CONFIG": str(file)}).location
+    assert location == Location(file, digest=digest_of(file.read_bytes()))

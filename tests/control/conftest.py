@@ -4,15 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ooblexd.plan import StreamPlan
+from ooblexd.config.load import load_config
+from ooblexd.config.plans import plan_of_stream
 from tests.support.control import ControlBench, control_bench
-from tests.support.effects import effect_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BLUR = effect_plan("blur_faces")
 CONFIG = """\
 # the house
 [streams.door] # by the letter box
@@ -32,7 +31,7 @@ def config_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def bench(config_path: Path) -> Iterator[ControlBench]:
     """Lend a running control worker that serves one stream, door."""
-    source = "rtsp://user:secret@192.0.2.20/stream1"
-    plan = StreamPlan("door", source, effects=(BLUR,))
+    stream = load_config(config_path, {}).streams["door"]
+    plan = plan_of_stream("door", stream)
     with control_bench(config_path, plan) as running:
         yield running

@@ -56,8 +56,8 @@ LAYERS: dict[str, set[str]] = {
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
     "supervisor": {"errors", "clock", "frame", "plan", "redaction", "ring", *_BOARD},
-    # The difference between two plans, which loads nothing else.
-    "supervisor.reload": {"commands", "plan", "config.diff"},
+    # The difference between two plans and a file's replacement, which load nothing.
+    "supervisor.reload": {"commands", "plan", "config.diff", "config.replacing"},
     "control": {
         *_WORDS,
         *_BOARD,
@@ -73,8 +73,8 @@ LAYERS: dict[str, set[str]] = {
         "checks.wall_clock",
     },
     "cli": {
-        *("_version", "config", "errors", "log", "plan", "stages", "supervisor"),
-        *("checks", "status"),
+        *("_version", "checks", "commands", "config", "errors", "log", "plan"),
+        *("stages", "status", "supervisor"),
     },
     "__main__": {"cli"},
 }

@@ -418,6 +418,38 @@ def test_a_stream_of_the_file_without_memory_starts_once_there_is_some(
         daemon.wait_live("demo")
 
 
+@needs_root
+def test_a_change_of_several_streams_is_made_whole_or_not_at_all(
+    tmp_path: Path,
+) -> None:
+    mount = 'mount -t tmpfs -o size=40m tmpfs /dev/shm && exec "$@"'
+    prefix = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace may be made here")
+    yard, attic, hall = (
+        replace(PLAIN, name=name) for name in ("yard", "attic", "hall")
+    )
+    with Daemon(tmp_path, PLAIN, prefix=prefix) as daemon:
+        daemon.wait_live("plain")
+        before = set(daemon.workers())
+        slower = replace(PLAIN, max_fps=5.0)
+
+        # There is room for the first of them, and none for all.
+        error, needed, free = daemon.apply_all(slower, yard, attic, hall)
+        assert "MiB needed" in error
+        assert needed > free > 0
+        assert set(daemon.workers()) == before
+        error, _, _ = daemon.apply_all(yard, without=("cellar",))
+        assert error == "there is no stream cellar"
+        assert set(daemon.workers()) == before
+
+        # What was opened for nothing is free again.
+        assert daemon.apply_all(yard, without=("plain",))[0] == ""
+        daemon.wait_live("yard")
+        left = {name.partition(":")[2] for name in daemon.workers()}
+        assert left == {"", "0", "yard"}
+
+
 # Dying too often, and ending.
 
 

@@ -52,6 +52,7 @@ class Appliance:
             "OOBLEXD_HTTP__PORT": "0",
             "PYTHONUNBUFFERED": "1",
             "RUNTIME_DIRECTORY": str(folder),  # for the control socket
+            "XDG_STATE_HOME": str(folder / "state"),
             **(environment or {}),
         }
         self.lines: list[str] = []

@@ -1,7 +1,7 @@
 """Control as a process of its own, and around it what the supervisor would do.
 
 Everything is real but the supervisor: the board, the encoded rings, the command socket,
-the listener, and the worker that serves it. `ControlBench` answers its `ApplyPlan` as
+the listener, and the worker that serves it. `ControlBench` answers its `ApplyPlans` as
 it is told to, and publishes the pictures that output would.
 """
 
@@ -23,7 +23,7 @@ from ooblexd.board import Board
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     Applied,
-    ApplyPlan,
+    ApplyPlans,
     AttachReader,
     ConfigureStream,
     ForgetStream,
@@ -38,6 +38,7 @@ from ooblexd.commands import (
     receive,
     send,
 )
+from ooblexd.config.replacing import put_in_place
 from ooblexd.control.worker import ControlContext, run_control
 from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
 from ooblexd.frame import HEADER_BYTES, FrameHeader, PixelFormat, Step, Verdict
@@ -79,9 +80,9 @@ class ControlBench:
     allowed_hosts: tuple[str, ...] = ()
     slot_bytes: int = 1 << 18
     streams: dict[str, BenchStream] = field(default_factory=dict)
-    wishes: list[ApplyPlan] = field(default_factory=list)
+    wishes: list[ApplyPlans] = field(default_factory=list)
     needs: list[NeedSlots] = field(default_factory=list)
-    answer: Callable[[ApplyPlan], Answer | None] = field(default=lambda _: ("", 0, 0))
+    answer: Callable[[ApplyPlans], Answer | None] = field(default=lambda _: ("", 0, 0))
 
     def __post_init__(self) -> None:
         self.board = Board()
@@ -327,25 +328,27 @@ class ControlBench:
             self.is_ready.set()
         elif isinstance(message, NeedSlots):
             self.needs.append(message)
-        elif isinstance(message, ApplyPlan):
+        elif isinstance(message, ApplyPlans):
             self.wishes.append(message)
             answer = self.answer(message)
             if answer is None:
                 return
-            if not answer[0]:
-                self._apply(message)
-            with suppress(ConnectionError):
+            with suppress(ConnectionError):  # it may have died meanwhile
+                if not answer[0]:
+                    self._apply(message)
                 send(end, Applied(message.request, *answer))
 
-    def _apply(self, wish: ApplyPlan) -> None:
-        known = wish.stream in self.streams
-        if not wish.plan:
-            self.forget(wish.stream)
-        elif known:
-            self.change(parse_stream_plan(wish.plan))
-        else:
-            self.add_stream(parse_stream_plan(wish.plan))
-            self.tell(wish.stream)
+    def _apply(self, wish: ApplyPlans) -> None:
+        if wish.after:
+            put_in_place(self.config_path, wish.former, wish.after)
+        for name, plan in wish.plans.items():
+            if not plan:
+                self.forget(name)
+            elif name in self.streams:
+                self.change(parse_stream_plan(plan))
+            else:
+                self.add_stream(parse_stream_plan(plan))
+                self.tell(name)
 
 
 @contextmanager

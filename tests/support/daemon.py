@@ -117,12 +117,19 @@ class Daemon:
 
     def apply(self, plan: StreamPlan) -> tuple[str, int, int]:
         """Add or change a stream; return error, needed and free bytes."""
-        return self._applied(plan.name, format_plan(plan))
+        return self._applied({plan.name: format_plan(plan)})
+
+    def apply_all(
+        self, *plans: StreamPlan, without: tuple[str, ...] = ()
+    ) -> tuple[str, int, int]:
+        """Do as `apply` for several at once, and remove the streams ``without``."""
+        wishes = {plan.name: format_plan(plan) for plan in plans}
+        return self._applied(wishes | dict.fromkeys(without, ""))
 
     def remove(self, stream: str) -> tuple[str, int, int]:
         """Remove a stream; return error, needed and free bytes."""
         self._pictures.pop(stream, None)
-        return self._applied(stream, "")
+        return self._applied({stream: ""})
 
     def workers(self) -> dict[str, WorkerSeen]:
         """Return all workers by name."""
@@ -176,8 +183,8 @@ class Daemon:
         self.wait_live(stream, since)
         return self.pictures(stream)[max(before - 1, 0) :]
 
-    def _applied(self, stream: str, plan: str) -> tuple[str, int, int]:
-        error, needed, free = self._ask(ask="apply", stream=stream, plan=plan)
+    def _applied(self, plans: dict[str, str]) -> tuple[str, int, int]:
+        error, needed, free = self._ask(ask="apply", plans=plans)
         return error, needed, free
 
     def _ask(self, **wish: Any) -> Any:

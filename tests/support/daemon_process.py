@@ -21,7 +21,7 @@ from ooblexd import commands
 from ooblexd.clock import monotonic_ns
 from ooblexd.commands import (
     Applied,
-    ApplyPlan,
+    ApplyPlans,
     AttachReader,
     ConfigureStream,
     ForgetStream,
@@ -36,6 +36,7 @@ from ooblexd.plan import parse_daemon_plan
 from ooblexd.stages.worker import run_worker
 from ooblexd.supervisor.listener import open_listener
 from ooblexd.supervisor.reading import Reading
+from ooblexd.supervisor.reload import Configuration
 from ooblexd.supervisor.signals import SignalPipe
 from ooblexd.supervisor.supervisor import Outside, Supervisor
 from ooblexd.supervisor.worker import Worker, close_all_but
@@ -146,7 +147,7 @@ class Viewer:
         match wish["ask"]:
             case "apply":
                 self._requests += 1
-                ask = ApplyPlan(self._requests, wish["stream"], wish["plan"])
+                ask = ApplyPlans(self._requests, wish["plans"])
                 commands.send(self._end, ask)
             case "pictures":
                 watch = self._watches.get(wish["stream"], Watch())
@@ -214,9 +215,9 @@ def main() -> None:
     plan = parse_daemon_plan(sys.argv[2])
     configure_logging("supervisor", "info")
     listener = open_listener(plan.host, plan.port)
-    outside = Outside(listener, SignalPipe())
+    begin, outside = Configuration(plan), Outside(listener, SignalPipe())
     Supervisor(
-        plan, outside, partial(_run, test), lambda: Reading(lambda: sys.argv[2])
+        begin, outside, partial(_run, test), lambda: Reading(lambda: sys.argv[2])
     ).run()
 
 

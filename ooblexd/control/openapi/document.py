@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ooblexd._version import __version__
+from ooblexd.control.openapi.config import CONFIG
 from ooblexd.control.openapi.daemon import DAEMON
 from ooblexd.control.openapi.operation import PROBLEM_JSON, component
 from ooblexd.control.openapi.pictures import PICTURES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = {
     (operation.method, operation.path): operation
-    for operation in (*STREAMS, *PICTURES, *DAEMON)
+    for operation in (*STREAMS, *PICTURES, *DAEMON, *CONFIG)
 }
 """Every operation by method and path."""
 

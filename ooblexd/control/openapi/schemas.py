@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from ooblexd.config.schema import StreamConfig
+from ooblexd.config.schema import Document, StreamConfig
 from ooblexd.config.values import MAX_EFFECTS, STREAM_NAME
 from ooblexd.control.answers import EffectKindReport, EngineReport, StreamReport
 from ooblexd.control.catalogue import list_effects
 from ooblexd.control.health import HealthDocument
+from ooblexd.control.openapi.config_schemas import config_schemas
 from ooblexd.control.openapi.operation import Schema, component
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ def build_schemas() -> dict[str, Schema]:
     )
     within = {**config.get("$defs", {})}
     within.pop("EffectConfig")  # as it is inside; `_effects` says what is written
+    streams = _streams(report, config)
     return {
-        **_streams(report, config),
+        **streams,
+        **config_schemas(_document(), _shown_of(streams["Stream"], config)),
         **within,
         **_effects(),
         **made,
@@ -59,6 +62,17 @@ def build_schemas() -> dict[str, Schema]:
         "EngineList": _list_of("EngineReport"),
         "Problem": PROBLEM,
     }
+
+
+def _document() -> Schema:
+    return Document.model_json_schema(ref_template=_REF, schema_generator=_Generator)
+
+
+def _shown_of(stream: Schema, config: Schema) -> Schema:
+    """Return the schema of a shown stream's configuration alone."""
+    keys = list(config["properties"])
+    properties = {key: stream["properties"][key] for key in keys}
+    return {"type": "object", "properties": properties, "required": keys}
 
 
 PROBLEM: Schema = {
@@ -77,10 +91,12 @@ PROBLEM: Schema = {
                 "properties": {
                     "key": {"type": "string", "examples": ["effects[0].mode"]},
                     "detail": {"type": "string"},
+                    "place": {"type": "string", "examples": ["ooblexd.toml:7"]},
                 },
                 "required": ["key", "detail"],
             },
         },
+        "runs": {"type": "string", "description": "What runs instead of the file."},
         "needed_bytes": {"type": "integer", "description": "With 507."},
         "free_bytes": {"type": "integer", "description": "With 507."},
     },

@@ -8,14 +8,14 @@ from ooblexd.control.openapi.schemas import NAME
 STREAM_NAME = Parameter("name", "path", "Of the stream.", NAME)
 NO_STREAM = {404: "There is no such stream."}
 
-_IF_MATCH = Parameter(
+IF_MATCH = Parameter(
     "If-Match",
     "header",
-    "An `ETag` of the stream: the change is made only if nobody has changed its "
-    "configuration since.",
+    "An `ETag` of what is changed: the change is made only if nobody has changed "
+    "its configuration since.",
     {"type": "string"},
 )
-_NO_JSON = {
+NO_JSON = {
     400: "The body is not JSON.",
     408: "The body did not come in time.",
     413: "The body is larger than 1 MiB.",
@@ -50,7 +50,7 @@ STREAMS = (
         "this machine (`file:`, `exec:`, `/dev/`) are accepted from that file only.",
         body=json_of("NewStream"),
         refusals={
-            **_NO_JSON,
+            **NO_JSON,
             403: "The source may only be set in the file, or `Host` or `Origin` is not "
             "this daemon's.",
             409: "There is a stream of that name, or the environment sets it.",
@@ -77,10 +77,10 @@ STREAMS = (
         "Change a stream",
         {200: Answer("As it is now.", json_of("Stream"), ("ETag",))},
         description="By a merge patch (RFC 7396). Other streams are not interrupted.",
-        parameters=(STREAM_NAME, _IF_MATCH),
+        parameters=(STREAM_NAME, IF_MATCH),
         body=json_of("StreamPatch"),
         refusals={
-            **_NO_JSON,
+            **NO_JSON,
             **_NO_CHANGE,
             403: "The source may only be set in the file, or `Host` or `Origin` is not "
             "this daemon's.",
@@ -96,7 +96,7 @@ STREAMS = (
         "Remove a stream",
         {204: Answer("It is gone, from the configuration file too.")},
         description="Needs no body and no `Content-Type`.",
-        parameters=(STREAM_NAME, _IF_MATCH),
+        parameters=(STREAM_NAME, IF_MATCH),
         refusals=_NO_CHANGE,
     ),
     Operation(
@@ -109,9 +109,9 @@ STREAMS = (
         description="If the new chain protects more, nothing leaves without it from "
         "this answer on: the picture is covered until it is warm. Else the old chain "
         "runs until then. No viewer is disconnected.",
-        parameters=(STREAM_NAME, _IF_MATCH),
+        parameters=(STREAM_NAME, IF_MATCH),
         body=json_of("EffectChain"),
-        refusals={**_NO_JSON, **_NO_CHANGE, **_NOT_VALID, **_NO_MEMORY},
+        refusals={**NO_JSON, **_NO_CHANGE, **_NOT_VALID, **_NO_MEMORY},
     ),
     Operation(
         "list_effects",
