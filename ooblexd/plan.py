@@ -11,6 +11,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+InputFormat = Literal["auto", "i420", "nv12", "yuyv", "mjpeg", "y4m"]
+"""How pictures arrive: raw in one of three orders, as JPEG, or as YUV4MPEG2."""
+
 Flip = Literal["none", "horizontal", "vertical", "both"]
 """Which way a picture is mirrored; ``horizontal`` exchanges left and right."""
 
@@ -56,12 +59,30 @@ class CropPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class InputPlan:
+    """What arrives from a command or a device.
+
+    Attributes:
+        format: ``auto``, ``i420``, ``nv12``, ``yuyv``, ``mjpeg`` or ``y4m``.
+        width: In pixels; 0 where it is not said.
+        height: Likewise.
+        fps: Likewise.
+    """
+
+    format: InputFormat = "auto"
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPlan:
     """One stream, from its source to its encoded pictures.
 
     Attributes:
         name: ``^[a-z0-9][a-z0-9_-]{0,62}$``.
         source: The source's URL, with its credentials: never to be logged.
+        input: What arrives, for sources that do not say it themselves.
         transport: For RTSP: ``auto``, ``tcp`` or ``udp``.
         max_fps: Frames above it are dropped, before decoding where that can be; 0 is
             no limit.
@@ -76,6 +97,7 @@ class StreamPlan:
 
     name: str
     source: str
+    input: InputPlan = InputPlan()
     transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: float = 0.0
     rotate: int = 0
@@ -151,6 +173,7 @@ def parse_daemon_plan(text: str) -> DaemonPlan:
 
 
 def _stream_of(fields: dict[str, Any]) -> StreamPlan:
+    fields["input"] = InputPlan(**fields["input"])
     fields["crop"] = CropPlan(**fields["crop"])
     fields["effects"] = tuple(EffectPlan(**effect) for effect in fields["effects"])
     return StreamPlan(**fields)

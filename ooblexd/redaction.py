@@ -13,13 +13,16 @@ MASK = "***"
 # Greedy up to the last @: a password may hold anything, an @ or a / too, and masking a
 # path that holds an @ does less harm than showing a password that holds a /.
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
-_SECRET_WORD = r"[\w.-]*(?:pass|pwd|secret|token|key|auth|signature|credential)[\w.-]*"  # noqa: S105 - the words that mark one
+_SECRET_WORD = (
+    r"[\w.-]*(?:pass|pwd|pw|secret|token|key|auth|signature|credential)[\w.-]*"  # noqa: S105 - the words that mark one
+)
 _SECRET_VALUE = re.compile(
     rf"((?:^|[?&;,\s]){_SECRET_WORD}=)[^&#;\s\"'<>]*", re.IGNORECASE
 )
 _SHORT_LOGIN = re.compile(
     r"([?&;](?:user|usr|login|u|p)=)[^&#;\s\"'<>]*", re.IGNORECASE
 )
+_SECRET_OPTION = re.compile(rf"(\s--?{_SECRET_WORD}\s+)\S+", re.IGNORECASE)
 _HEADER = re.compile(r"(authorization:\s*)[^\r\n]*", re.IGNORECASE)
 
 
@@ -27,10 +30,12 @@ def redact(text: str) -> str:
     """Return ``text`` with the credentials of all URLs in it masked.
 
     Masked are user and password before a host, values of query parameters whose name
-    speaks of a secret or a login, and ``Authorization`` headers.
+    speaks of a secret or a login, what follows such an option of a command, and
+    ``Authorization`` headers.
     """
     text = _HEADER.sub(rf"\1{MASK}", text)
     text = _LOGIN.sub(rf"\1{MASK}@", text)
+    text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
     text = _SECRET_VALUE.sub(rf"\1{MASK}", text)
     return _SHORT_LOGIN.sub(rf"\1{MASK}", text)
 
@@ -43,5 +48,5 @@ def mask_url(url: str) -> str:
     """
     if re.search(r"\s", url.partition("@")[0]) and "@" in url:
         scheme = url.partition("://")[0] if "://" in url else url.partition(":")[0]
-        return f"{scheme}://{MASK}@{url.rpartition('@')[2]}"
+        url = f"{scheme}://{MASK}@{url.rpartition('@')[2]}"
     return redact(url)

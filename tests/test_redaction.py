@@ -68,6 +68,22 @@ def test_authorization_header_never_shows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (
+            "exec:ffmpeg -i rtsp://u:SECRET@h/s?token=SECRET -f mjpeg -",
+            "exec:ffmpeg -i rtsp://***@h/s?token=*** -f mjpeg -",
+        ),
+        ("exec:cam --password SECRET -o -", "exec:cam --password *** -o -"),
+        ("exec:cam --token=SECRET -o -", "exec:cam --token=*** -o -"),
+        ("exec:gst user-id=a user-pw=SECRET !", "exec:gst user-id=a user-pw=*** !"),
+    ],
+)
+def test_secret_of_a_command_never_shows(command: str, shown: str) -> None:
+    assert mask_url(command) == shown
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "rtsp://192.0.2.20/stream1",

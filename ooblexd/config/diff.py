@@ -67,7 +67,7 @@ _KEYS = {
     "config_path": "--config",
 }
 _LIVE = {"log_level", "allowed_hosts"}
-_SOURCE = {"source", "transport"}
+_SOURCE = {"source", "input", "transport"}
 
 
 def diff(old: DaemonPlan, new: DaemonPlan) -> list[Change]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ooblexd.effects.packages import effect_kind
-from ooblexd.plan import CropPlan, DaemonPlan, EffectPlan, StreamPlan
+from ooblexd.plan import CropPlan, DaemonPlan, EffectPlan, InputPlan, StreamPlan
 
 if TYPE_CHECKING:
     from ooblexd.config.schema import Config, EffectConfig, StreamConfig
@@ -44,6 +44,7 @@ def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
     return StreamPlan(
         name=name,
         source=stream.source,
+        input=InputPlan(**stream.input.model_dump()),
         transport=stream.transport,
         max_fps=stream.max_fps,
         rotate=stream.rotate,

@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ooblexd.config.effects import check_chain, complete_effect
-from ooblexd.config.source import check_source
+from ooblexd.config.source import check_input, check_source
 from ooblexd.config.values import (
     MAX_EFFECTS,
     MAX_STREAMS,
@@ -24,7 +32,7 @@ from ooblexd.config.values import (
     Workers,
     own_words,
 )
-from ooblexd.plan import Flip
+from ooblexd.plan import Flip, InputFormat, InputPlan
 
 _ROUNDING = 1e-9  # 0.9 + 0.1 is more than 1 in some orders
 
@@ -68,6 +76,15 @@ class EffectConfig(Section):
         return complete_effect(value)
 
 
+class InputConfig(Section):
+    """What arrives from a source that does not say it itself."""
+
+    format: InputFormat = "auto"
+    width: Whole = Field(default=0, ge=0, le=8192)
+    height: Whole = Field(default=0, ge=0, le=8192)
+    fps: Number = Field(default=0.0, ge=0, le=240)
+
+
 class CropConfig(Section):
     """The part of a picture that is kept, in shares of its width and height.
 
@@ -100,6 +117,7 @@ class StreamConfig(Section):
 
     Attributes:
         source: Where the frames come from: `rtsp://`, `http://`, `demo:` and others.
+        input: What arrives from a command, which does not say it itself.
         enabled: Whether it runs; else it only keeps its place.
         transport: How RTSP brings the frames; with `auto` the source decides.
         max_fps: Frames above this many a second are dropped; 0 keeps all.
@@ -112,6 +130,7 @@ class StreamConfig(Section):
     """
 
     source: Annotated[str, Field(repr=False), AfterValidator(check_source)]
+    input: InputConfig = InputConfig()
     enabled: bool = True
     transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: Number = Field(default=0.0, ge=0, le=240)
@@ -123,6 +142,15 @@ class StreamConfig(Section):
     effects: Annotated[tuple[EffectConfig, ...], AfterValidator(check_chain)] = Field(
         default=(), max_length=MAX_EFFECTS
     )
+
+    @field_validator("input")
+    @classmethod
+    def _suits_the_source(
+        cls, wanted: InputConfig, info: ValidationInfo
+    ) -> InputConfig:
+        if "source" in info.data:  # else that is the problem
+            check_input(info.data["source"], InputPlan(**wanted.model_dump()))
+        return wanted
 
 
 class InferenceConfig(Section):

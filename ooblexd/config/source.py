@@ -6,10 +6,14 @@ from urllib.parse import urlsplit
 
 from ooblexd.config.values import own_words
 from ooblexd.errors import ConfigError
+from ooblexd.plan import InputPlan
 from ooblexd.sources.url import scheme_of
 
 MAX_SOURCE_LETTERS = 2000
 """A plan travels in one message to each worker; longer ones are some mistake."""
+
+
+_RAW_FORMATS = ("i420", "nv12", "yuyv")
 
 
 def check_source(url: str) -> str:
@@ -19,16 +23,38 @@ def check_source(url: str) -> str:
         PydanticCustomError: It cannot; the message names what can, never a login.
     """
     try:
-        scheme_of(url)
+        scheme = scheme_of(url)
     except ConfigError as exc:
         raise own_words(exc.problems[0]) from exc
     if len(url) > MAX_SOURCE_LETTERS:
         raise own_words(f"a source has at most {MAX_SOURCE_LETTERS} letters")
-    if not url.isprintable() or '"' in url or "\\" in url:
-        raise own_words("a source has no quotes, backslashes or control characters")
+    if not url.isprintable():
+        raise own_words("a source has no control characters")
+    if scheme.name == "exec":
+        return url
+    if '"' in url or "\\" in url:
+        raise own_words("a source has no quotes or backslashes")
     if not _has_good_port(url):
         raise own_words("a source's port must be 1 to 65535")
     return url
+
+
+def check_input(source: str, wanted: InputPlan) -> None:
+    """See that what a stream says of its input suits its source.
+
+    Raises:
+        PydanticCustomError: It does not; the message says what does.
+    """
+    scheme = scheme_of(source).name
+    has_size = bool(wanted.width and wanted.height)
+    if scheme != "exec" and wanted != InputPlan():
+        raise own_words("only exec: sources have one")
+    if bool(wanted.width) != bool(wanted.height):
+        raise own_words("width and height belong together")
+    if (wanted.format in _RAW_FORMATS) != has_size:
+        raw = ", ".join(_RAW_FORMATS)
+        rule = "are for raw pictures alone" if has_size else "must be said"
+        raise own_words(f"width and height {rule} (format {raw})")
 
 
 def _has_good_port(url: str) -> bool:

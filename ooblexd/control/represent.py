@@ -15,6 +15,7 @@ def stream_table(plan: StreamPlan) -> dict[str, Any]:
     """Return every key of a stream with its secrets, effects as complete tables."""
     return {
         "source": plan.source,
+        "input": asdict(plan.input),
         "enabled": plan.enabled,
         "transport": plan.transport,
         "max_fps": plan.max_fps,

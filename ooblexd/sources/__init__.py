@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ooblexd.sources.options import SourceDescription, SourceOptions, Transport
+from ooblexd.sources.options import (
+    InputOptions,
+    SourceDescription,
+    SourceOptions,
+    Transport,
+)
 from ooblexd.sources.rate import Rate, Thinned
 from ooblexd.sources.url import scheme_of
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from ooblexd.pixels import Planes
 
 __all__ = [
+    "InputOptions",
     "Picture",
     "Rate",
     "Source",
@@ -116,10 +122,14 @@ def open_source(url: str, options: SourceOptions | None = None) -> Source:
             from ooblexd.sources.clip import Clip  # noqa: PLC0415 - loads PyAV
 
             return Thinned(Clip(url.partition(":")[2], options), options.rate)
+        case "exec":
+            from ooblexd.sources.exec import ExecSource  # noqa: PLC0415 - loads PyAV
+
+            return ExecSource(url.partition(":")[2], options)
         case "upload":
             from ooblexd.sources.upload import open_upload  # noqa: PLC0415 - loads PyAV
 
-            return open_upload(options)
+            return Thinned(open_upload(options), options.rate)
         case "rtsp" | "rtsps":
             from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
 

@@ -20,6 +20,31 @@ Transport = Literal["auto", "tcp", "udp"]
 """How RTSP carries its packets; ``auto`` is TCP, and UDP where TCP is refused."""
 
 
+InputFormat = Literal["auto", "i420", "nv12", "yuyv", "mjpeg", "y4m"]
+"""How pictures arrive: raw in one of three orders, as JPEG, or as YUV4MPEG2."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What arrives from a command, or is asked of a device.
+
+    Attributes:
+        format: ``auto`` is what the bytes say, or what the device does best.
+        width: In pixels, of raw pictures; 0 where it is not said.
+        height: Likewise.
+        fps: 0.0 where it is not said.
+    """
+
+    format: InputFormat = "auto"
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+
+
+def _ignore(_reason: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """How a source is opened.
@@ -29,6 +54,10 @@ class SourceOptions:
         open_timeout_s: `ooblexd.sources.open_source` blocks no longer than this.
         read_timeout_s: `Source.read` gives up when nothing came for so long.
         rate: Which pictures are wanted; the others are read and thrown away.
+        input: For commands and devices only.
+        on_passed_over: Told of each picture that was not taken since a newer one was
+            there.
+        on_delay: Told why it takes long to open, while it is waited for.
         now_ns: The monotonic clock, in ns.
         inbox: For ``upload:`` only: where the pictures arrive.
     """
@@ -37,6 +66,9 @@ class SourceOptions:
     open_timeout_s: float = 10.0
     read_timeout_s: float = 3.0
     rate: Rate = field(default_factory=Rate)
+    input: InputOptions = InputOptions()
+    on_passed_over: Callable[[], None] = lambda: None
+    on_delay: Callable[[str], None] = _ignore
     now_ns: Callable[[], int] = monotonic_ns
     inbox: Inbox | None = None
 
@@ -51,7 +83,8 @@ class SourceDescription:
         height: In pixels; likewise.
         fps: As announced; 0.0 where it is not.
         has_b_frames: Pictures come reordered, which delays them by whole frames.
-        transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``upload`` or ``local``.
+        transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``pipe``, ``upload`` or
+            ``local``.
     """
 
     codec: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from dataclasses import dataclass
 
 from ooblexd.errors import ConfigError
@@ -34,6 +35,7 @@ SCHEMES = {
         Scheme("demo", "demo:"),
         Scheme("upload", "upload:"),
         Scheme("file", "file:PATH", is_file_only=True),
+        Scheme("exec", "exec:COMMAND", is_file_only=True),
         Scheme("rtsp", "rtsp://HOST/PATH"),
         Scheme("rtsps", "rtsps://HOST/PATH"),
         Scheme("http", "http://HOST/PATH"),
@@ -44,7 +46,6 @@ SCHEMES = {
 
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]+\]|[^:\[\]]*)(?::\d*)?", re.IGNORECASE)
-_LATER_FILE_ONLY = ("exec", "/dev/")
 
 
 def scheme_of(url: str) -> Scheme:
@@ -63,17 +64,19 @@ def scheme_of(url: str) -> Scheme:
         raise ConfigError([f"a source {name}: needs a path: {scheme.form}"])
     if "//" in scheme.form:
         _check_place(url, scheme)
+    if name == "exec":
+        _check_command(rest)
     return scheme
 
 
 def is_file_only(url: str) -> bool:
     """Say whether only the configuration file, never the API, may name this source.
 
-    True also for what reads this machine but is no source here (``exec:``, ``/dev/``),
-    so that the API refuses it in the same way whatever version runs.
+    True also for any path, so that the API refuses what reads this machine in the same
+    way whatever version runs.
     """
     name = url.partition(":")[0].lower()
-    if name in _LATER_FILE_ONLY or url.startswith("/"):
+    if url.startswith("/"):
         return True
     return name in SCHEMES and SCHEMES[name].is_file_only
 
@@ -111,6 +114,16 @@ def _check_place(url: str, scheme: Scheme) -> None:
     path = split_login(url)[2][len(host) :].partition("?")[0]
     if scheme.name.startswith("http") and path.lower().endswith(".m3u8"):
         raise ConfigError(["HLS (.m3u8) is no source here: http(s) sources are MJPEG"])
+
+
+def _check_command(command: str) -> None:
+    try:
+        arguments = shlex.split(command)
+    except ValueError as exc:
+        problem = f"a source exec: that cannot be split: {str(exc).lower()}"
+        raise ConfigError([problem]) from None  # it would show the command
+    if not arguments or not arguments[0]:
+        raise ConfigError(["a source exec: needs a command: exec:COMMAND"])
 
 
 def _no_such_scheme(url: str, name: str) -> str:

@@ -123,4 +123,4 @@ class IngestStage:
 
 def _source_of(plan: StreamPlan) -> tuple[object, ...]:
     """Return what a pump cannot change while it reads."""
-    return (plan.source, plan.transport)
+    return (plan.source, plan.input, plan.transport)

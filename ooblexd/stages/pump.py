@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
@@ -23,7 +24,7 @@ from ooblexd.errors import (
 from ooblexd.frame import HEADER_BYTES, FrameHeader, Step, i420_bytes
 from ooblexd.pixels import Planes, planes_of
 from ooblexd.redaction import mask_url
-from ooblexd.sources import Rate, SourceOptions, open_source
+from ooblexd.sources import InputOptions, Rate, SourceOptions, open_source
 from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reconnect import retry_delay_s
 from ooblexd.stages.geometry import Geometry, geometry_of
@@ -86,7 +87,7 @@ class Pump(threading.Thread):
         self._asked_bytes = 0
         self._refusal = ""
         self._ask_again_ns = 0
-        self._rate = Rate(on_refused=self._note_refused)
+        self._rate = Rate(on_refused=lambda: self._note_unused(DropReason.RATE))
         self.take(task)
 
     def take(self, task: Task) -> None:
@@ -146,6 +147,9 @@ class Pump(threading.Thread):
                 read_timeout_s=READ_TIMEOUT_S,
                 rate=self._rate,
                 inbox=self._inbox,
+                input=InputOptions(**asdict(self._plan.input)),
+                on_passed_over=lambda: self._note_unused(DropReason.PASSED_OVER),
+                on_delay=self._note_delay,
             )
             source = open_source(self._plan.source, options)
         except SourceError as error:
@@ -169,7 +173,7 @@ class Pump(threading.Thread):
                 self._report_waiting(silence.reason)
                 continue
             except BadPictureError:
-                self._note_bad()
+                self._note_unused()
                 continue
             self._geometry.load()  # for a second, maybe, so not under the lock
             with self._lock:
@@ -193,20 +197,24 @@ class Pump(threading.Thread):
                 self._counters.report(SourceState.WAITING, reason)
         self.has_answered = True
 
-    def _note_bad(self) -> None:
-        with self._lock:
-            if not self._retired.is_set():
-                self._counters.add(StageWord.FRAMES_IN)
-                self._counters.add(StageWord.FAILED)
-
-    def _note_refused(self) -> None:
-        """Count a picture above ``max_fps``, which the source has read all the same."""
+    def _note_unused(self, reason: DropReason | None = None) -> None:
+        """Count a picture that the source has dropped, or that failed without one."""
         with self._lock:
             if self._retired.is_set():
                 return
             self._counters.add(StageWord.FRAMES_IN)
-            self._counters.drop(DropReason.RATE)
+            if reason is None:
+                self._counters.add(StageWord.FAILED)
+            else:
+                self._counters.drop(reason)
         self._promise(READ_TIMEOUT_S)
+
+    def _note_delay(self, reason: str) -> None:
+        """Say why there is no picture yet of a source that is still being opened."""
+        with self._lock:
+            if not self._retired.is_set():
+                self._counters.report(SourceState.DOWN, reason)
+        self.has_answered = True
 
     def _take(self, picture: Picture) -> None:
         """Publish one picture, or count why not."""

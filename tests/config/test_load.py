@@ -124,6 +124,26 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
         (f"{DOOR}effects=[3]\n", "3: streams.door.effects[0]: must be the name of "),
         (f"{DOOR}effects=[{{}}]\n", "3: streams.door.effects[0]: needs effect = NAME"),
         (f"{DOOR}max_fps = nan\n", "3: streams.door.max_fps: NaN, allowed 0 to 240"),
+        (
+            f"{DOOR}input = {{ format = 'y4m' }}\n",
+            "3: streams.door.input: only exec: sources have one",
+        ),
+        (
+            "[streams.a]\nsource = 'exec:x'\ninput.format = 'i420'\n",
+            "1: streams.a.input: width and height must be said",
+        ),
+        (
+            "[streams.a]\nsource = 'exec:x'\ninput = { width = 64, height = 64 }\n",
+            "3: streams.a.input: width and height are for raw pictures alone",
+        ),
+        (
+            "[streams.a]\nsource = 'exec:x'\ninput = { format = 'i420', width = 64 }\n",
+            "3: streams.a.input: width and height belong together",
+        ),
+        (
+            "[streams.a]\nsource = 'exec:x'\ninput = { format = 'rgb' }\n",
+            "3: streams.a.input.format: 'rgb', allowed auto, i420, nv12, yuyv, mjpeg",
+        ),
         (f"{DOOR}rotate = 45\n", "3: streams.door.rotate: 45, allowed 0, 90, 180 or"),
         (f"{DOOR}rotate = true\n", "3: streams.door.rotate: true, must be a number"),
         (f"{DOOR}flip = 'x'\n", "3: streams.door.flip: 'x', allowed none, horizontal,"),
@@ -144,6 +164,12 @@ def test_problem_names_stream_key_found_and_allowed(text: str, problem: str) -> 
     [found] = problems_of(text)
 
     assert found.startswith(f"ooblexd.toml:{problem}")
+
+
+def test_command_may_have_quotes_and_backslashes() -> None:
+    text = "[streams.a]\nsource = '''exec:sh -c 'echo \"a\\\\b\"' | x'''\n"
+
+    assert parse_config(text, {}).streams["a"].source.startswith("exec:sh -c 'echo")
 
 
 def test_more_streams_than_the_daemon_can_carry_are_a_problem() -> None:

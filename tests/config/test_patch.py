@@ -86,6 +86,7 @@ def test_public_stream_has_every_key_complete_effects_and_no_secret() -> None:
     [effect] = shown.pop("effects")
     assert shown == {
         "source": MASKED,
+        "input": {"format": "auto", "width": 0, "height": 0, "fps": 0.0},
         "enabled": True,
         "transport": "auto",
         "max_fps": 0.0,
