@@ -89,7 +89,10 @@ def test_turned_picture_has_its_sides_exchanged_and_a_crop_its_part(
 
 
 def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
-    with Appliance(tmp_path, '[streams.demo]\nsource = "demo:"\n') as daemon:
+    with (
+        Appliance(tmp_path, '[streams.demo]\nsource = "demo:"\n') as daemon,
+        MjpegViewer(daemon.port, "demo", keeps_jpeg=False),
+    ):
         ingest = daemon.pid_of("ingest:demo")
         eventually(lambda: fps_of(daemon) > 12, 15)
         daemon.request("PATCH", "/api/v1/streams/demo", {"max_fps": 5})
@@ -101,7 +104,8 @@ def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
         assert daemon.pid_of("ingest:demo") == 0
         assert daemon.stream("demo")["state"] == "stopped"
         daemon.request("PATCH", "/api/v1/streams/demo", {"enabled": True, "max_fps": 0})
-        eventually(lambda: fps_of(daemon) > 12, 15)
+        with MjpegViewer(daemon.port, "demo", keeps_jpeg=False):
+            eventually(lambda: fps_of(daemon) > 12, 15)
 
 
 def size_of(daemon: Appliance) -> tuple[object, object]:
