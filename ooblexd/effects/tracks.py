@@ -10,8 +10,9 @@ One clear frame is a leak, so every choice here errs towards covering:
   and only shrinks slowly, which also calms the jitter of the detector.
 - To keep a track takes a lower score than to start one.
 
-Nothing here guesses that a scene has changed: after a cut the old covers stay until
-they have been held long enough, and the new faces are covered as first sightings.
+After a cut the old covers stay until they have been held long enough, and the new faces
+are covered as first sightings. There is no track then that a weak detection could keep,
+so in a new scene it may start one.
 """
 
 from __future__ import annotations
@@ -83,7 +84,12 @@ class Track:
 
 
 def advance(
-    tracks: Sequence[Track], found: Sequence[Found], at_ns: int, limits: TrackLimits
+    tracks: Sequence[Track],
+    found: Sequence[Found],
+    at_ns: int,
+    limits: TrackLimits,
+    *,
+    is_new_scene: bool = False,
 ) -> tuple[Track, ...]:
     """Return the tracks after one more frame was analysed.
 
@@ -92,6 +98,7 @@ def advance(
         found: Every detection, weak ones included.
         at_ns: Capture time of the analysed frame.
         limits: What the configuration says.
+        is_new_scene: Whether weak detections start tracks too.
     """
     pairs = _paired(tracks, found, at_ns)
     seen = [
@@ -108,7 +115,7 @@ def advance(
     new = [
         Track(one.box, one.box, (0.0, 0.0), at_ns)
         for j, one in enumerate(found)
-        if j not in used and one.score >= limits.start_score
+        if j not in used and (is_new_scene or one.score >= limits.start_score)
     ]
     return (*seen, *held, *new)
 

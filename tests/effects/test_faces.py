@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from ooblexd.effects import EffectContext, build_effect
-from ooblexd.effects.boxes import Box
+from ooblexd.effects.analysis import EveryFrame
+from ooblexd.effects.boxes import Box, Found
 from ooblexd.effects.face_finder import FaceFinder, squares, whole
-from ooblexd.effects.faces import WARM_AFTER
+from ooblexd.effects.faces import WARM_AFTER, Faces
 from ooblexd.engines import Engines
 from ooblexd.pixels import Planes, new_planes
 from tests.support.clips import clip, copied, independent_detector, scaled
@@ -115,6 +116,31 @@ def test_another_size_is_another_scene_and_warms_up_anew(engines: Engines) -> No
     smaller = scaled(pictures[6], 320, 240)
 
     assert effect.apply(smaller, at_frame(6)) is False
+
+
+@pytest.mark.parametrize(
+    ("weak_from", "is_covered"),
+    [(10, True), (14, True), (15, False)],  # the cut is at 10
+)
+def test_for_five_frames_after_a_cut_a_weak_detection_is_covered(
+    *, weak_from: int, is_covered: bool
+) -> None:
+    street, face = clip("pedestrians.mp4")[0], scaled(clip("face.mp4")[0], 768, 576)
+    weak = [Found(Box(100, 100, 160, 160), 0.25)]
+    numbers = iter(range(100))
+
+    def analyse(_: Planes) -> list[Found]:
+        return weak if next(numbers) >= weak_from else []
+
+    plan = effect_plan("blur_faces")
+    effect = Faces(plan, EveryFrame(analyse), plan.parameters)
+    for sequence in range(20):
+        picture = street if sequence < 10 else face
+        planes = copied(picture)
+        effect.apply(planes, at_frame(sequence))
+
+        has_changed = not np.array_equal(planes.y, picture.y)
+        assert has_changed == (is_covered and sequence >= weak_from)
 
 
 def test_a_face_stays_covered_while_the_detector_misses_it(engines: Engines) -> None:

@@ -40,6 +40,14 @@ def test_every_sure_detection_is_covered_at_once(frames: list[list[Found]]) -> N
                 assert any(holds(track.area(at_ns), one.box) for track in tracks)
 
 
+@given(detections)
+def test_in_a_new_scene_a_weak_detection_is_covered_too(found: list[Found]) -> None:
+    tracks = advance((), found, 0, LIMITS, is_new_scene=True)
+
+    for one in found:
+        assert any(holds(track.area(0), one.box) for track in tracks)
+
+
 @given(detections, st.integers(1, 25))
 def test_a_face_no_longer_seen_stays_covered_for_the_hold(
     found: list[Found], missed: int
