@@ -80,12 +80,16 @@ def _memory(subject: Subject) -> Group:
 
     def shared() -> list[Finding]:
         from ooblexd.checks.needs import shared_memory_bytes  # noqa: PLC0415 # see above
-        from ooblexd.checks.shared_memory import check_room  # noqa: PLC0415 # see above
+        from ooblexd.checks.shared_memory import (  # noqa: PLC0415 # see above
+            check_room,
+            try_segment,
+        )
 
         if subject.plan is None or subject.running is not None:
-            return [check_room(0, 0)]
+            return try_segment() or [check_room(0, 0)]
+        needed = shared_memory_bytes(subject.plan)
         advised = shared_memory_bytes(subject.plan, (1920, 1080))
-        return [check_room(shared_memory_bytes(subject.plan), advised)]
+        return try_segment() or [check_room(needed, advised)]
 
     def to_disk() -> list[Finding]:
         from ooblexd.checks.memory import (  # noqa: PLC0415 # see above

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ooblexd.checks import Finding, fail, ok, warn
 from ooblexd.checks.files import mib
+from ooblexd.errors import RingError
+from ooblexd.ring import RingSpec, create_segment
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where POSIX shared memory lies
 _LEAST_BYTES = 16 << 20
@@ -25,6 +27,17 @@ def check_shared_memory(folder: Path = SHARED_MEMORY) -> Finding:
     if found.f_blocks and free_bytes < _LEAST_BYTES:
         return warn("shm", f"{mib(free_bytes)} free in {folder}", _GROW)
     return ok("shm", f"{mib(free_bytes)} free in {folder}")
+
+
+def try_segment() -> list[Finding]:
+    """Make a small ring, as each stream does; nothing is told where that works."""
+    try:
+        create_segment(RingSpec.newest_only(slot_bytes=4096, readers=1)).close()
+    except (RingError, OSError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else error
+        text = f"shared memory cannot be made in {SHARED_MEMORY}: {why}"
+        return [fail("shm", text, f"{_GROW},rw,mode=1777")]
+    return []
 
 
 def check_room(

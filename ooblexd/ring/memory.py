@@ -96,6 +96,7 @@ def create_segment(spec: RingSpec, first_sequence: int = 0) -> Segment:
 
     Raises:
         SharedMemoryFullError: There is less shared memory than ``spec.total_bytes``.
+        OSError: None can be made at all: a file system that is read-only, or not ours.
     """
     fd = _create_unnamed()
     try:
@@ -158,7 +159,10 @@ def open_reader(fd: int, spec: RingSpec, place: int, wake_fd: int) -> RingReader
 
 def _create_unnamed() -> int:
     name = f"/ooblexd-{secrets.token_hex(8)}"
-    segment = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=0o600)
+    try:
+        segment = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=0o600)
+    except posix_ipc.Error as exc:  # it has a class of its own for EACCES
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from exc
     segment.unlink()
     return int(segment.fd)
 

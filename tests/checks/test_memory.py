@@ -137,6 +137,46 @@ def test_shared_memory_for_all_streams_is_fine(tmp_path: Path) -> None:
     assert check_room(1 << 59, 1 << 60, folder=tmp_path).level is Level.FAIL
 
 
+def in_own_mounts(code: str, *arguments: str) -> str:
+    """Run Python code where it may mount; return what it prints."""
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces here")
+    answer = subprocess.run(
+        [*unshare, sys.executable, "-c", code, *arguments],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return answer.stdout
+
+
+MOUNT = """
+import os, subprocess, sys
+shm = ["mount", "-t", "tmpfs", "-o", sys.argv[1], "tmpfs", "/dev/shm"]
+subprocess.run(shm, check=True)
+powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+os.execvp("setpriv", [*powerless, sys.executable, "-c", sys.argv[2]])
+"""
+TRY = """
+from ooblexd.checks.shared_memory import try_segment
+print(*(f"{one.level.value} {one.text}" for one in try_segment()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("ro", "fail shared memory cannot be made in /dev/shm: read-only file system"),
+        (
+            "mode=0555",
+            "fail shared memory cannot be made in /dev/shm: permission denied",
+        ),
+        ("mode=1777", ""),
+    ],
+)
+def test_shared_memory_is_judged_by_making_some(options: str, told: str) -> None:
+    assert in_own_mounts(MOUNT, options, TRY) == f"{told}\n"
+
+
 SMALL = """
 import subprocess, sys
 from pathlib import Path
@@ -149,14 +189,7 @@ print(found.level.value, found.text, found.remedy)
 
 
 def test_a_containers_64_mb_are_named_with_dockers_remedy(tmp_path: Path) -> None:
-    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
-    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no namespaces here")
+    told = in_own_mounts(SMALL, str(tmp_path))
 
-    answer = subprocess.run(
-        [*unshare, sys.executable, "-c", SMALL, str(tmp_path)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-
-    assert answer.stdout.startswith("fail 64 MiB of 64 MiB free")
-    assert "--shm-size=512m" in answer.stdout
+    assert told.startswith("fail 64 MiB of 64 MiB free")
+    assert "--shm-size=512m" in told
