@@ -90,6 +90,7 @@ class Census:
             state="overdue" if is_overdue else "up",
             pid=pid,
             cpu_s=process_cpu_s(pid),
+            resident_bytes=proportional_set_bytes(pid),
         )
 
 
@@ -101,3 +102,13 @@ def process_cpu_s(pid: int) -> float | None:
         return None
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def proportional_set_bytes(pid: int) -> int:
+    """Return the memory of a process, its share of what is shared; 0 if hidden."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    rows = (line.split() for line in text.splitlines() if line.startswith("Pss:"))
+    return next((int(row[1]) * 1024 for row in rows), 0)

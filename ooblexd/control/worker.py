@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import uvloop
@@ -20,7 +20,7 @@ import uvloop
 from ooblexd.clock import monotonic_ns
 from ooblexd.control import ControlContext
 from ooblexd.control.app import build_app
-from ooblexd.control.census import Census
+from ooblexd.control.census import Census, proportional_set_bytes
 from ooblexd.control.changes import Changes
 from ooblexd.control.configuration import Configuration
 from ooblexd.control.feeds import STALLED_S
@@ -30,9 +30,6 @@ from ooblexd.control.local import build_local_app
 from ooblexd.control.server import ABORT_AFTER_S, Local, Server
 from ooblexd.control.streams import Streams
 from ooblexd.heartbeat import Heartbeat, WorkerWord
-
-if TYPE_CHECKING:
-    from ooblexd.board import Page
 
 __all__ = ["ControlContext", "run_control"]
 
@@ -124,17 +121,7 @@ class _Control:
         while True:
             self._streams.tick(monotonic_ns())
             if ticks % _TICKS_A_MEASUREMENT == 0:
-                _measure_memory(self._page)
+                words = self._page.words
+                words[WorkerWord.PSS_BYTES] = proportional_set_bytes(os.getpid())
             ticks += 1
             await anyio.sleep(_TICK_S)
-
-
-def _measure_memory(page: Page) -> None:
-    """Write the proportional set size of this process to its page."""
-    try:
-        text = Path("/proc/self/smaps_rollup").read_text()
-    except OSError:  # a kernel without it; the metric stays 0
-        return
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            page.words[WorkerWord.PSS_BYTES] = int(line.split()[1]) * 1024

@@ -24,7 +24,7 @@ from tests.support.processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ooblexd.status import Status
+    from ooblexd.status import Status, WorkerStatus
 
 CAMERAS = """
 [streams.demo]
@@ -84,6 +84,7 @@ def test_a_script_gets_json_with_the_load_of_each_worker(appliance: Appliance) -
     assert [stream["name"] for stream in found["streams"]] == ["demo", "gone"]
     assert workers["supervisor"]["pid"] == appliance.process.pid
     assert workers["ingest:demo"]["cpu_percent"] >= 0
+    assert all(worker["resident_bytes"] > 1 << 20 for worker in found["workers"])
     assert "geheim" not in answer.stdout
 
 
@@ -102,15 +103,21 @@ def test_the_socket_serves_the_status_and_nothing_else(appliance: Appliance) -> 
         assert client.get("/streams/demo/snapshot.jpg").status_code == 404
 
 
-def test_the_socket_works_on_when_control_is_killed(appliance: Appliance) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_socket_works_on_when_control_ends(
+    appliance: Appliance, number: signal.Signals
+) -> None:
     folder = appliance.config.parent
-    former = appliance.pid_of("control")
+    former = control_of(folder)
 
-    os.kill(former, signal.SIGKILL)
+    os.kill(former.pid, number)
 
-    control = next(one for one in status_of(folder).workers if one.name == "control")
-    assert control.pid != former
-    assert control.restarts == 1
+    eventually(lambda: why_not(folder) == "" and control_of(folder).pid != former.pid)
+    assert control_of(folder).restarts == former.restarts + 1
+
+
+def control_of(folder: Path) -> WorkerStatus:
+    return next(one for one in status_of(folder).workers if one.name == "control")
 
 
 @contextmanager
