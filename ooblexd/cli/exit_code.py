@@ -9,4 +9,4 @@ class ExitCode(enum.IntEnum):
     DONE = 0
     FAILED = 1  # what was asked for is not so: a check, a probe
     USAGE = 2  # bad usage or configuration
-    CANNOT_START = 3  # a supervisor of ours should not try again
+    CANNOT_START = 3  # the port is in use, say: another try may do better

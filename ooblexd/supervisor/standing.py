@@ -58,7 +58,7 @@ def standing_of(
         return Standing.STARTING, ""
     if state == SourceState.DOWN:
         return Standing.DOWN, ingest.read_text()
-    if state != SourceState.RUNNING:
+    if state == SourceState.WAITING:
         return Standing.WAITING, ""
     silent_ns = now_ns - ingest.words[StageWord.LAST_FRAME_NS]
     if silent_ns > _SILENT_NS:

@@ -37,6 +37,7 @@ def ingest(state: SourceState, reason: str = "", silent_s: int = 0) -> Page:
         (ingest(SourceState.STARTING), WorkerState.STARTING, (Standing.STARTING, "")),
         (ingest(SourceState.STARTING), UP, (Standing.STARTING, "")),
         (ingest(SourceState.RUNNING, "", 1), UP, (Standing.LIVE, "")),
+        (ingest(SourceState.WAITING, "for frames"), UP, (Standing.WAITING, "")),
         (ingest(SourceState.DOWN, "no answer"), UP, (Standing.DOWN, "no answer")),
         (ingest(SourceState.DOWN, "no memory"), None, (Standing.DOWN, "no memory")),
         (
