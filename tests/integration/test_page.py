@@ -47,6 +47,15 @@ def test_a_browser_shows_the_demo_live_and_complains_of_nothing(
         expect(card.locator("canvas")).to_be_visible()
 
 
+def test_a_stream_that_waits_looks_like_no_fault(tmp_path: Path) -> None:
+    toml = '[streams.desk]\nsource = "upload:"\neffects = []\n'
+    with Appliance(tmp_path, toml) as appliance, open_page(appliance.url) as page:
+        card = page.locator("article.card")
+
+        expect(card.locator(".badge")).to_have_text("Waiting", timeout=WITHIN_MS)
+        expect(card).to_contain_text("No picture has been sent yet")
+
+
 def test_an_effect_is_switched_and_told_its_parameters_live(tmp_path: Path) -> None:
     with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
         card = page.locator("article.card")

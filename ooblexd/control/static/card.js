@@ -87,7 +87,8 @@ export class Card {
     const picture = isLive ? "live" : shown?.picture ?? "none";
     const badge = this.find(".badge");
     badge.dataset.picture = picture;
-    const text = PICTURES[picture] ?? "";
+    const isWaiting = picture === "slate" && this.stream?.state === "waiting";
+    const text = isWaiting ? "Waiting" : PICTURES[picture] ?? "";
     const isAged = isLive && shown.ageMs !== null;
     this.find(".badge-text").textContent = isAged ? `${text} · ${Math.round(shown.ageMs)} ms` : text;
     this.explain();
