@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 16 << 20
 DEFAULT_MAX_FPS = 60.0
+# A megabyte costs control 1.7 ms, and all viewers wait for control.
+MAX_BYTES_A_SECOND = 64 << 20
 _BURST_S = 0.25  # clients keep time badly: so much may come at once
 _GROW_WITHIN_S = 2.0
 
@@ -54,6 +56,10 @@ class RateLimit:
             return due_ns - now_ns - early_ns
         self._due_ns = due_ns + interval_ns
         return 0
+
+    def put_off(self, by_ns: int) -> None:
+        """Move the next turn by ``by_ns``: the last one cost more than a turn."""
+        self._due_ns += by_ns
 
 
 class Intake:

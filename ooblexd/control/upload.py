@@ -19,7 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.control.intake import DEFAULT_MAX_FPS, MAX_PICTURE_BYTES
+from ooblexd.control.intake import (
+    DEFAULT_MAX_FPS,
+    MAX_BYTES_A_SECOND,
+    MAX_PICTURE_BYTES,
+)
 from ooblexd.control.problems import ProblemError, problem
 from ooblexd.heartbeat import WorkerState
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 TYPES = ("image/jpeg", "image/png", "image/webp")
 ARRIVES_WITHIN_S = 10.0
 MAX_ARRIVING = 4
+_MIB = MAX_BYTES_A_SECOND >> 20
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -66,13 +71,15 @@ class FrameEndpoint:
             return _refuse_hurry(f"{MAX_ARRIVING} pictures for {name} are on their way")
         wait_ns = intake.limit.wait_ns(max_fps, monotonic_ns())
         if wait_ns:
-            detail = f"{name} takes {max_fps:g} pictures a second (max_fps)"
-            return _refuse_hurry(detail, wait_ns)
+            most = f"{max_fps:g} pictures (max_fps) and {_MIB} MiB a second"
+            return _refuse_hurry(f"{name} takes {most}", wait_ns)
         intake.arriving += 1
         try:
             picture = await _read_picture(request)
         finally:
             intake.arriving -= 1
+        by_bytes_ns = len(picture) * NS_PER_S // MAX_BYTES_A_SECOND
+        intake.limit.put_off(max(by_bytes_ns - int(NS_PER_S / max_fps), 0))
         await intake.put(picture, monotonic_ns(), self._ask)
         return Response(status_code=202, headers=_NO_STORE)
 

@@ -288,8 +288,26 @@ def test_pictures_above_the_rate_are_refused_with_a_time(
 
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
-    assert response.json()["detail"] == "slow takes 2 pictures a second (max_fps)"
+    assert response.json()["detail"] == (
+        "slow takes 2 pictures (max_fps) and 64 MiB a second"
+    )
     slow.close()
+
+
+def test_large_pictures_use_up_the_turns_of_many(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "MAX_BYTES_A_SECOND", 100_000)
+    with control_bench(config_path, DESK) as bench, bench.client() as client:
+        ring = Ring(bench)
+        ring.attach(1 << 17)
+        eventually(lambda: post(client, JPEG).status_code == 202)
+
+        assert post(client, JPEG + bytes(100_000)).status_code == 202
+        assert post(client, JPEG).status_code == 429
+        eventually(lambda: post(client, JPEG).status_code == 202)
+
+        ring.close()
 
 
 def test_many_who_send_slowly_cannot_fill_the_memory(

@@ -72,7 +72,7 @@ PICTURES = (
             409: "The stream takes no pictures, or is switched off.",
             413: f"It is larger than {MAX_PICTURE_BYTES >> 20} MiB.",
             415: "It is no JPEG, PNG or WebP, by its type or by its bytes.",
-            429: "More than `max_fps`, or too many at once; see `Retry-After`.",
+            429: "More than `max_fps`, or too much at once; see `Retry-After`.",
             503: "Nobody is there to decode it at this moment.",
             507: "There is too little shared memory for it.",
         },
