@@ -65,7 +65,7 @@ def complete_effect(value: object) -> dict[str, Any]:
         "effect": kind.name,
         "mode": entry.get("mode", kind.default_mode),
         "on_failure": entry.get("on_failure", kind.default_on_failure),
-        "deadline_ms": entry.get("deadline_ms", kind.default_deadline_ms),
+        "deadline_ms": int(entry.get("deadline_ms", kind.default_deadline_ms)),
         "parameters": parameters,
     }
 
@@ -197,7 +197,11 @@ def _choice_problem(
 
 def _deadline_problem(entry: Mapping[str, Any]) -> list[InitErrorDetails]:
     value = entry.get("deadline_ms", LEAST_DEADLINE_MS)
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    # To JSON 1000.0 is whole as well, and some clients write each number so.
+    is_whole = isinstance(value, int) or (
+        isinstance(value, float) and value.is_integer()
+    )
+    is_whole = is_whole and not isinstance(value, bool)
     if is_whole and LEAST_DEADLINE_MS <= value <= MOST_DEADLINE_MS:
         return []
     allowed = f"allowed {LEAST_DEADLINE_MS} to {MOST_DEADLINE_MS}"

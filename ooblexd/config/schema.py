@@ -24,6 +24,7 @@ from ooblexd.config.values import (
     MAX_EFFECTS,
     MAX_STREAMS,
     AllowedHost,
+    Flag,
     ListenHost,
     Number,
     Rotation,
@@ -131,7 +132,7 @@ class StreamConfig(Section):
 
     source: Annotated[str, Field(repr=False), AfterValidator(check_source)]
     input: InputConfig = InputConfig()
-    enabled: bool = True
+    enabled: Flag = True
     transport: Literal["auto", "tcp", "udp"] = "auto"
     max_fps: Number = Field(default=0.0, ge=0, le=240)
     rotate: Rotation = 0

@@ -7,10 +7,14 @@ from urllib.parse import urlsplit
 from ooblexd.config.values import own_words
 from ooblexd.errors import ConfigError
 from ooblexd.plan import InputPlan
-from ooblexd.sources.url import scheme_of
+from ooblexd.sources.url import SCHEMES, scheme_of
 
 MAX_SOURCE_LETTERS = 2000
 """A plan travels in one message to each worker; longer ones are some mistake."""
+
+_BY_API = "|".join(kind.name for kind in SCHEMES.values() if not kind.is_file_only)
+BY_API = f"^ *({_BY_API}):"
+"""Pattern of what the API may set; more is asked of it than a pattern could say."""
 
 
 _RAW_FORMATS = ("i420", "nv12", "yuyv")

@@ -97,6 +97,12 @@ def _number_in_text(value: object) -> object:
     return _refuse_bool(value)
 
 
+def _refuse_number(value: object) -> object:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise own_words(f"{value!r}, must be true or false")
+    return value
+
+
 StreamName = Annotated[str, AfterValidator(_check_stream_name)]
 """What a stream is called, in URLs, metrics and the log."""
 
@@ -108,6 +114,9 @@ AllowedHost = Annotated[str, AfterValidator(_check_allowed_host)]
 
 Workers = Annotated[int | str, BeforeValidator(_check_workers)]
 """A number of inference workers, or ``auto``."""
+
+Flag = Annotated[bool, BeforeValidator(_refuse_number)]
+"""True or false; 0 and 1 are none."""
 
 Whole = Annotated[int, BeforeValidator(_refuse_bool)]
 """A whole number; TOML's ``true`` is none."""

@@ -152,8 +152,12 @@ def _rounded(share: float) -> float:
 Share = Annotated[float, Field(ge=0, le=1), AfterValidator(_rounded)]
 """A place in the picture, from its left or its top."""
 
+# The limits of which `_check_polygon` speaks in words of its own.
+Point = Annotated[list[Share], Field(json_schema_extra={"minItems": 2, "maxItems": 2})]
 Polygon = Annotated[
-    list[list[Share]], Field(max_length=MOST_POINTS), AfterValidator(_check_polygon)
+    list[Point],
+    Field(max_length=MOST_POINTS, json_schema_extra={"minItems": 3}),
+    AfterValidator(_check_polygon),
 ]
 """Corners in their order, each a list of x and y; it closes itself."""
 

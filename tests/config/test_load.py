@@ -144,6 +144,7 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
             "[streams.a]\nsource = 'exec:x'\ninput = { format = 'rgb' }\n",
             "3: streams.a.input.format: 'rgb', allowed auto, i420, nv12, yuyv, mjpeg",
         ),
+        (f"{DOOR}enabled = 0\n", "3: streams.door.enabled: 0, must be true or false"),
         (f"{DOOR}rotate = 45\n", "3: streams.door.rotate: 45, allowed 0, 90, 180 or"),
         (f"{DOOR}rotate = true\n", "3: streams.door.rotate: true, must be a number"),
         (f"{DOOR}flip = 'x'\n", "3: streams.door.flip: 'x', allowed none, horizontal,"),
@@ -170,6 +171,14 @@ def test_command_may_have_quotes_and_backslashes() -> None:
     text = "[streams.a]\nsource = '''exec:sh -c 'echo \"a\\\\b\"' | x'''\n"
 
     assert parse_config(text, {}).streams["a"].source.startswith("exec:sh -c 'echo")
+
+
+def test_a_whole_number_is_whole_however_it_is_written() -> None:
+    text = f"{DOOR}effects=[{{ effect='blur', deadline_ms=500.0 }}]\n"
+
+    [blur] = parse_config(text, {}).streams["door"].effects
+
+    assert (blur.deadline_ms, type(blur.deadline_ms)) == (500, int)
 
 
 def test_more_streams_than_the_daemon_can_carry_are_a_problem() -> None:

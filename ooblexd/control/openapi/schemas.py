@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ooblexd.config.schema import Document, StreamConfig
+from ooblexd.config.source import BY_API, MAX_SOURCE_LETTERS
 from ooblexd.config.values import MAX_EFFECTS, STREAM_NAME
 from ooblexd.control.answers import EffectKindReport, EngineReport, StreamReport
 from ooblexd.control.catalogue import list_effects
@@ -32,6 +34,8 @@ NAME: Schema = {
     "description": "1 to 63 of a-z, 0-9, _ and -, the first a letter or digit.",
 }
 """What a stream may be called."""
+
+_SOURCE: Schema = {"pattern": BY_API, "maxLength": MAX_SOURCE_LETTERS}
 
 _CAMERA = {"source": "rtsp://user:password@192.0.2.20/stream1"}
 
@@ -105,10 +109,12 @@ PROBLEM: Schema = {
 
 
 def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
+    source = {**config["properties"]["source"], **_SOURCE}
     said = {"description": config["properties"]["effects"]["description"]}
-    keys = {**config["properties"], "effects": {**_chain("EffectEntry"), **said}}
+    entries = {**_chain("EffectEntry"), **said}
+    keys = {**config["properties"], "source": source, "effects": entries}
     chain = {**_chain("Effect"), **said}
-    shown = {key: _without_default(schema) for key, schema in keys.items()}
+    shown = {key: _without_default(s) for key, s in config["properties"].items()}
     properties = {**report["properties"], **shown, "effects": chain}
     required = ["source"]
     return {
@@ -145,8 +151,9 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
 
 
 def _effects() -> dict[str, Schema]:
-    kinds = {item.effect: item.schema for item in list_effects()}
+    kinds = {item.effect: item.schema for item in list_effects() if item.is_available}
     tables = {name: f"Effect_{name}" for name in kinds}
+    bare = [name for name, schema in kinds.items() if schema["required"] == ["effect"]]
     return {
         "Effect": {
             "description": "An effect of a stream, complete.",
@@ -160,16 +167,20 @@ def _effects() -> dict[str, Schema]:
             "description": "The name of an effect, or a table of its name and what "
             "differs from its defaults.",
             "anyOf": [
-                {"type": "string", "enum": list(tables)},
+                {"type": "string", "enum": bare},
                 *(component(table) for table in tables.values()),
             ],
         },
-        **{f"Effect_{name}": _plain(schema) for name, schema in kinds.items()},
+        **{table: _as_component(table, kinds[name]) for name, table in tables.items()},
     }
 
 
-def _plain(schema: Mapping[str, Any]) -> Schema:
-    return {key: value for key, value in schema.items() if key != "$schema"}
+def _as_component(name: str, schema: Mapping[str, Any]) -> Schema:
+    """Return a schema that stood alone; what it refers to within itself moves along."""
+    plain = {key: value for key, value in schema.items() if key != "$schema"}
+    place = f'"#/components/schemas/{name}/$defs/'
+    moved: Schema = json.loads(json.dumps(plain).replace('"#/$defs/', place))
+    return moved
 
 
 def _chain(of: str) -> Schema:

@@ -1,8 +1,8 @@
 // The page at /docs: /openapi.json as people read it, and a way to try it.
 //
-// Written rather than vendored: Swagger UI, Redoc, RapiDoc and Scalar are 0.8 to 3.5 MB
-// of somebody's build each, most want inline styles, which our policy refuses, and none
-// can show a stream that does not end.
+// Written rather than vendored: Swagger UI 5.35 is 1.9 MB, Redoc 3.0 2.3 and RapiDoc 9.3 0.9
+// of a build of theirs, most want inline styles, which our policy refuses, and none
+// can show a stream that does not end. This is 30 kB and follows the page.
 
 import { api } from "./api.js";
 import { $, say, sentence } from "./dom.js";
