@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ooblexd.config.values import STREAM_NAME
 from ooblexd.control.openapi.operation import component
 
 if TYPE_CHECKING:
@@ -55,10 +56,12 @@ def config_schemas(
                 "streams": _or_null(
                     {
                         "type": "object",
+                        "propertyNames": {"pattern": f"^{STREAM_NAME.pattern}$"},
                         "additionalProperties": _or_null(component("StreamPatch")),
                     }
                 ),
             },
+            "additionalProperties": False,
         },
     }
 
