@@ -238,7 +238,7 @@ def _cameras(subject: Subject) -> Group:
 
         assert subject.plan is not None
         (stream,) = [one for one in subject.plan.streams if one.name == name]
-        return check_camera(stream, known.get(name))
+        return check_camera(stream, known.get(name), subject.config_path)
 
     tasks = [
         Task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_the_disk_beside_a_configuration_that_is_not_there_yet_counts(
 
 
 def looked(source: str, running: StreamStatus | None = None) -> Finding:
-    (found,) = check_camera(StreamPlan("door", source), running)
+    (found,) = check_camera(StreamPlan("door", source), running, NOWHERE)
     return found
 
 
@@ -134,6 +135,23 @@ def test_a_camera_that_the_daemon_reads_is_left_to_it() -> None:
     found = looked("rtsp://127.0.0.1:1/", running)
 
     assert found.text == "the daemon reads it: 640x360 at 25 fps"
+
+
+def test_root_runs_no_command_that_somebody_else_may_have_written(
+    tmp_path: Path,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root is that careful")
+    proof, file = tmp_path / "ran", tmp_path / "ooblexd.toml"
+    file.touch()
+    os.chown(file, 65534, 65534)
+
+    (found,) = check_camera(StreamPlan("door", f"exec:touch {proof}"), None, file)
+
+    assert found.level is Level.WARN
+    assert "not tried as root" in found.text
+    assert found.remedy.startswith("sudo -u ")
+    assert not proof.exists()
 
 
 def test_what_waits_for_a_publisher_is_no_fault() -> None:

@@ -8,8 +8,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tests.support.appliance import Appliance
+from tests.support.processes import eventually
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Every codec and engine is loaded anew, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(60)
 
 GOOD = """
 [http]
@@ -39,7 +47,7 @@ def doctor(
         check=False,
         capture_output=True,
         text=True,
-        timeout=19,
+        timeout=40,
     )
 
 
@@ -74,6 +82,19 @@ def test_a_camera_that_is_off_fails_with_its_remedy_and_no_password(
     assert "geheim" not in answer.stdout + answer.stderr
 
 
+def test_what_the_running_daemon_holds_is_left_to_it(tmp_path: Path) -> None:
+    with Appliance(tmp_path, GOOD) as appliance:
+        eventually(lambda: appliance.stream("demo")["state"] == "running", 15)
+        port = str(appliance.port)
+        answer = doctor(tmp_path, GOOD, "--json", OOBLEXD_HTTP__PORT=port)
+
+    found = rows(answer)
+    assert answer.returncode == 0, answer.stdout
+    assert f"127.0.0.1:{port}/" in found["daemon"]["text"]
+    assert found["port"]["text"].endswith("held by the running daemon")
+    assert "the daemon reads it: 1280x720" in found["camera demo"]["text"]
+
+
 def test_every_problem_of_the_configuration_fails_and_the_rest_is_still_told(
     tmp_path: Path,
 ) -> None:
@@ -91,7 +112,7 @@ def test_a_file_that_is_not_there_is_told_without_a_traceback(tmp_path: Path) ->
     answer = subprocess.run(
         [sys.executable, "-m", "ooblexd", "doctor", "--config", tmp_path / "none"],
         env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)},
-        check=False, capture_output=True, text=True, timeout=19,
+        check=False, capture_output=True, text=True, timeout=40,
     )  # fmt: skip
 
     assert answer.returncode == 1
