@@ -25,8 +25,8 @@ WARM_AFTER = 5
 """So many frames are analysed before a picture may be shown: tracks must form first."""
 
 # So many analyses of a new scene may start a track by what is enough to keep one. Of
-# 120 frames after a cut to a street with one face of 20 to 32 px, 66 showed it clear, and
-# now 39 do; from 40 px on the detector is sure at once, and nothing changes.
+# 120 frames after a cut to a street with one face of 20 to 32 px, 66 showed it, and now
+# 39 do; from 40 px on the detector is sure at once, and nothing changes.
 _NEW_SCENE_ANALYSES = 5
 
 _KEEP_SHARE = 0.7  # of the threshold: enough to keep a face that is already covered

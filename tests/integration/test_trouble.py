@@ -43,9 +43,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 @pytest.fixture
 def appliance(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[Appliance]:
     with Appliance(tmp_path, TOML, environment) as daemon:
-        eventually(lambda: daemon.stream("door")["picture"] == "live", 20)
         yield daemon
         assert daemon.stop() == 0
+
+
+@pytest.fixture
+def door(appliance: Appliance) -> Iterator[MjpegViewer]:
+    with MjpegViewer(appliance.port, "door") as viewer:
+        eventually(lambda: viewer.last() == "live", 20)
+        yield viewer
 
 
 def put(appliance: Appliance, **effect: object) -> None:
@@ -61,36 +67,36 @@ def reason_of(appliance: Appliance, stream: str = "door") -> str:
 
 @pytest.mark.parametrize("how", ["raise", "exit"])
 def test_an_effect_that_raises_is_named_and_on_failure_decides(
-    appliance: Appliance, how: str
+    appliance: Appliance, door: MjpegViewer, how: str
 ) -> None:
-    with MjpegViewer(appliance.port, "door") as viewer:
-        put(appliance, how=how)
-        eventually(lambda: "trouble: " in reason_of(appliance), 15)
-        assert reason_of(appliance).startswith("shown without an effect that fails")
-        assert appliance.stream("door")["picture"] == "live"
+    put(appliance, how=how)
+    eventually(lambda: "trouble: " in reason_of(appliance), 15)
+    assert reason_of(appliance).startswith("shown without an effect that fails")
+    assert appliance.stream("door")["picture"] == "live"
 
-        put(appliance, how=how, on_failure="cover")
-        eventually(lambda: reason_of(appliance).startswith("covered: trouble: "), 20)
-        eventually(lambda: viewer.last() == "covered", 10)
+    put(appliance, how=how, on_failure="cover")
+    eventually(lambda: reason_of(appliance).startswith("covered: trouble: "), 20)
+    eventually(lambda: door.last() == "covered", 10)
 
-        put(appliance, how="not")
-        eventually(lambda: reason_of(appliance) == "", 20)
-        eventually(lambda: viewer.last() == "live", 10)
+    put(appliance, how="not")
+    eventually(lambda: reason_of(appliance) == "", 20)
+    eventually(lambda: door.last() == "live", 10)
 
 
 def test_an_effect_that_is_slow_is_named_with_its_deadline(
-    appliance: Appliance,
+    appliance: Appliance, door: MjpegViewer
 ) -> None:
     put(appliance, how="slow")
 
     eventually(lambda: "at most 200 ms" in reason_of(appliance), 20)
 
     assert "trouble: took " in reason_of(appliance)
+    assert not door.has_ended.is_set()
 
 
 @pytest.mark.parametrize("how", ["sleep", "spin", "segfault", "quit"])
 def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
-    appliance: Appliance, how: str
+    appliance: Appliance, door: MjpegViewer, how: str
 ) -> None:
     with MjpegViewer(appliance.port, "yard") as viewer:
         put(appliance, how=how, on_failure="cover")
@@ -102,7 +108,7 @@ def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
         eventually(lambda: viewer.pictures()[since:].count("live") > 50, 20)
 
         assert appliance.pid_of("inference:0") == former
-        assert appliance.stream("door")["picture"] == "covered"
+        assert door.last() == "covered"
         assert "made its worker" in appliance.log()
 
         put(appliance, how="not")
@@ -110,15 +116,25 @@ def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
 
 
 def test_what_protects_privacy_and_rests_covers_whatever_was_configured(
-    appliance: Appliance,
+    appliance: Appliance, door: MjpegViewer
 ) -> None:
     chain = [{"effect": "trouble_private", "how": "segfault", "on_failure": "pass"}]
-    with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: viewer.last() == "live", 10)
-        answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
-        since = len(viewer.parts)
-        eventually(lambda: "hang or crash 3 times" in reason_of(appliance), 60)
+    answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
+    since = len(door.parts)
+    eventually(lambda: "hang or crash 3 times" in reason_of(appliance), 60)
 
-        assert answer.status_code == 202
-        assert "live" not in viewer.pictures()[since + 3 :]
-        assert appliance.stream("door")["picture"] == "covered"
+    assert answer.status_code == 202
+    assert "live" not in door.pictures()[since + 3 :]
+    assert door.last() == "covered"
+
+
+def test_an_effect_that_cannot_be_built_is_named_and_the_former_chain_runs_on(
+    appliance: Appliance, door: MjpegViewer
+) -> None:
+    path = "/api/v1/streams/door/effects"
+    assert appliance.request("PUT", path, ["no_build"]).status_code == 202
+    eventually(lambda: "effects cannot start: no_build: " in reason_of(appliance), 15)
+
+    assert "No module named 'ooblexd_trouble.nowhere'" in reason_of(appliance)
+    since = len(door.parts)
+    eventually(lambda: door.pictures()[since:].count("live") > 5, 10)
