@@ -37,8 +37,8 @@ Reading order:
    `supervisor.signals`, `supervisor.reading`, `supervisor.reload`,
    `supervisor.standing`, `supervisor.report`, `supervisor.notify`,
    `supervisor.supervisor`, `stages.worker` — who keeps 3, 5 and 6 alive
-8. `commands`, `board`, `heartbeat`, `counters`, `log`, `redaction`, `status` — what
-   they say and leave for one another to read
+8. `commands`, `board`, `heartbeat`, `counters`, `log`, `reminders`, `redaction`,
+   `status` — what they say and leave for one another to read
 9. `control` — how one asks for it
 10. `config`, `plan` — how one writes it down; `errors` — how it fails
 11. `checks` — what can be wrong with a box

@@ -36,6 +36,7 @@ class WorkerWord(enum.IntEnum):
     RESTARTS = 10
     STATE_SINCE_NS = 11
     ENDING = 12  # of the former life
+    LOG_LEVEL = 13  # as `logging` counts; 0: as at its start
 
 
 class Ending(enum.IntEnum):

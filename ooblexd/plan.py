@@ -140,6 +140,7 @@ class DaemonPlan:
     inference_threads: int = 1
     engine: str = "auto"
     log_level: str = "info"
+    log_format: str = "auto"
     is_demo: bool = False
     config_digest: str = ""
     streams: tuple[StreamPlan, ...] = ()

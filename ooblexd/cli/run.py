@@ -86,7 +86,7 @@ def _supervise(config: Path | None, signals: SignalPipe) -> None:
         return
     _raise_descriptor_limit()
     listener = open_listener(plan.host, plan.port)
-    configure_logging("supervisor", plan.log_level)
+    configure_logging("supervisor", plan.log_level, plan.log_format)
     with ExitStack() as stack:
         outside = Outside(listener, signals, _open_control_socket(stack), notifier)
         supervisor = Supervisor(Configuration(plan), outside, run_worker, reread)
@@ -115,14 +115,20 @@ def _raise_descriptor_limit() -> None:
 
 
 def _greet(plan: DaemonPlan, port: int) -> None:
+    from ooblexd.log import is_for_people  # noqa: PLC0415 # as above
+
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     names = ", ".join(stream.name for stream in plan.streams) or "none yet"
     is_new = "" if Path(plan.config_path).exists() else " (made by the first change)"
-    sys.stderr.write(
-        f"ooblexd {__version__}  streams: {names}\n"
-        f"configuration: {plan.config_path}{is_new}\n"
-        f"open http://{host}:{port}/ in a browser; Ctrl-C stops\n"
+    lines = (
+        f"ooblexd {__version__}  streams: {names}",
+        f"configuration: {plan.config_path}{is_new}",
+        f"open http://{host}:{port}/ in a browser; Ctrl-C stops",
     )
+    if is_for_people(sys.stderr, plan.log_format):
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+    else:
+        logger.info("; ".join(lines))
 
 
 def plan_as_json(config: Path | None) -> str:

@@ -64,6 +64,7 @@ _KEYS = {
     "inference_threads": "inference.threads",
     "engine": "inference.engine",
     "log_level": "log.level",
+    "log_format": "log.format",
     "config_path": "--config",
 }
 _LIVE = {"log_level", "allowed_hosts"}

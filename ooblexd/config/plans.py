@@ -33,6 +33,7 @@ def plan_of(config: Config, cores: int | None = None) -> DaemonPlan:
         inference_threads=config.inference.threads,
         engine=config.inference.engine,
         log_level=config.log.level,
+        log_format=config.log.format,
         is_demo=config.location.is_demo,
         config_digest=config.location.digest,
         streams=tuple(plan_of_stream(*item) for item in config.streams.items()),

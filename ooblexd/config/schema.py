@@ -166,6 +166,7 @@ class LogConfig(Section):
     """``[log]``."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
 
 
 class Document(Section):

@@ -30,6 +30,7 @@ from ooblexd.control.local import build_local_app
 from ooblexd.control.server import ABORT_AFTER_S, Local, Server
 from ooblexd.control.streams import Streams
 from ooblexd.heartbeat import Heartbeat, WorkerWord
+from ooblexd.log import set_level
 
 __all__ = ["ControlContext", "run_control"]
 
@@ -49,7 +50,6 @@ def run_control(context: ControlContext) -> None:
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Accepted sockets inherit it: a part of a stream must not wait for more to send.
     context.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Likewise: who asks and never reads the answer is gone after this long.
@@ -120,6 +120,8 @@ class _Control:
         ticks = 0
         while True:
             self._streams.tick(monotonic_ns())
+            if level := self._page.words[WorkerWord.LOG_LEVEL]:
+                set_level(level)
             if ticks % _TICKS_A_MEASUREMENT == 0:
                 words = self._page.words
                 words[WorkerWord.PSS_BYTES] = proportional_set_bytes(os.getpid())

@@ -11,6 +11,7 @@ from ooblexd.effects import build_effect
 from ooblexd.effects.bgr import OnBgr, Picture
 from ooblexd.errors import EffectError, EffectRestsError
 from ooblexd.frame import Verdict
+from ooblexd.reminders import Reminders
 from ooblexd.stages.calls import Resting, is_too_slow
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ BUILD_S = 60.0
 """How long an effect may take to be built: an engine is started, a package imported."""
 
 _FAILURE_VERDICT = {"cover": Verdict.COVERED, "hold": Verdict.HELD}
-_LOG_EVERY_NS = 10 * NS_PER_S
 _REPEATED = 3  # failures; then they are told until there was none for _QUIET_NS
 _QUIET_NS = 10 * NS_PER_S
 
@@ -141,7 +141,7 @@ class Chain:
         self.failures = 0
         self._in_a_row = 0
         self._failed_ns = 0
-        self._logged_ns = 0
+        self._reminders = Reminders()
         self._links = tuple(
             Link(plan, effect, watch.of(plan)) for plan, effect in effects
         )
@@ -188,12 +188,12 @@ class Chain:
         self.failure = _words(plan, error)
         if isinstance(error, EffectRestsError):
             return  # said when it began to rest
-        if now_ns - self._logged_ns >= _LOG_EVERY_NS:
-            self._logged_ns = now_ns
+        what = f"{plan.effect} {type(error).__name__}"
+        if times := self._reminders.due(what, now_ns):
             logger.error(
                 "effect %s fails (%d times), on_failure = %s: %s",
                 plan.effect,
-                self.failures,
+                times,
                 plan.on_failure,
                 self.failure,
                 # Of what we have raised ourselves, the place says nothing.

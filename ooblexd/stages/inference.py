@@ -37,6 +37,7 @@ from ooblexd.frame import (
 from ooblexd.heartbeat import Ending, WorkerWord
 from ooblexd.pixels import Planes, copy_planes, new_planes, planes_of
 from ooblexd.plan import parse_stream_plan
+from ooblexd.reminders import Reminders
 from ooblexd.stages.attachment import ReaderEnd, WriterEnd
 from ooblexd.stages.calls import Calls
 from ooblexd.stages.chain import Chain, build_chain
@@ -122,6 +123,7 @@ class StreamInference:
         self.reader: ReaderEnd | None = None
         self.demand: Demand | None = None
         self._idle = Idle()
+        self._reminders = Reminders()
         self._is_idle = False
         self._writer: WriterEnd | None = None
         self._context = context
@@ -241,7 +243,8 @@ class StreamInference:
 
     def _note_build_failure(self, wish: ConfigureStream, error: OoblexdError) -> None:
         """Go on without the chain: its stream stays covered, and says why."""
-        logger.error("[stream %s] the effects cannot start: %s", wish.stream, error)
+        if self._reminders.due(str(error), monotonic_ns()):
+            logger.error("[stream %s] the effects cannot start: %s", wish.stream, error)
         assert self._counters is not None
         self._counters.report(SourceState.DOWN, f"effects cannot start: {error}")
         self._build_after_ns = monotonic_ns() + _BUILD_AGAIN_NS

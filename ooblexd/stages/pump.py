@@ -24,6 +24,7 @@ from ooblexd.errors import (
 from ooblexd.frame import HEADER_BYTES, FrameHeader, Step, i420_bytes
 from ooblexd.pixels import Planes, planes_of
 from ooblexd.redaction import mask_url
+from ooblexd.reminders import Reminders
 from ooblexd.sources import InputOptions, Rate, SourceOptions, open_source
 from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reconnect import retry_delay_s
@@ -87,6 +88,8 @@ class Pump(threading.Thread):
         self._asked_bytes = 0
         self._refusal = ""
         self._ask_again_ns = 0
+        self._reminders = Reminders()
+        self._is_told_up = False
         self._rate = Rate(on_refused=lambda: self._note_unused(DropReason.RATE))
         self.take(task)
 
@@ -164,7 +167,6 @@ class Pump(threading.Thread):
         return None
 
     def _read(self, source: Source) -> None:
-        is_first = True
         while not self._retired.is_set():
             self._promise(READ_TIMEOUT_S)
             try:
@@ -180,16 +182,21 @@ class Pump(threading.Thread):
                 if self._retired.is_set():
                     return
                 self._take(picture)
-            if is_first and not self._refusal:
-                is_first = False
-                logger.info(
-                    "[stream %s] %s delivers %dx%d",
-                    self._plan.name,
-                    mask_url(self._plan.source),
-                    picture.width,
-                    picture.height,
-                )
+            self._tell_up(picture)
             self.has_answered = True
+
+    def _tell_up(self, picture: Picture) -> None:
+        """Say once that the source delivers, until it was said to be down."""
+        if self._is_told_up or self._refusal:
+            return
+        self._is_told_up = True
+        logger.info(
+            "[stream %s] %s delivers %dx%d",
+            self._plan.name,
+            mask_url(self._plan.source),
+            picture.width,
+            picture.height,
+        )
 
     def _report_waiting(self, reason: str) -> None:
         with self._lock:
@@ -280,11 +287,13 @@ class Pump(threading.Thread):
     def _pause(self, error: SourceError, attempt: int) -> None:
         jitter = random.random()  # noqa: S311 # it spreads retries, it guards nothing
         delay_s = retry_delay_s(error, attempt, jitter)
-        if attempt == 1 or not self.has_answered:
+        if times := self._reminders.due(error.reason, monotonic_ns()):
+            self._is_told_up = False
             logger.warning(
-                "[stream %s] source down: %s; trying again for ever",
+                "[stream %s] source down: %s%s; trying again for ever",
                 self._plan.name,
                 error.reason,
+                f" ({times} times)" if times > 1 else "",
             )
         with self._lock:
             if not self._retired.is_set():

@@ -17,7 +17,7 @@ from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.errors import OoblexdError
 from ooblexd.heartbeat import Heartbeat, WorkerWord
-from ooblexd.log import configure_logging
+from ooblexd.log import configure_logging, set_level
 from ooblexd.stages.context import StageContext
 from ooblexd.supervisor.worker import close_all_but
 
@@ -47,7 +47,8 @@ def run_worker(
     listeners = (supervisor.listener, supervisor.control_socket) if is_control else ()
     close_all_but(kept | {one.fileno() for one in listeners if one is not None})
     _harden(worker.name)
-    configure_logging(worker.name, supervisor.plan.log_level)
+    plan = supervisor.plan
+    configure_logging(worker.name, plan.log_level, plan.log_format)
     try:
         if is_control:
             _run_control(supervisor, worker, end, parent)
@@ -115,6 +116,8 @@ def _run_stage(stage: Stage, context: StageContext) -> None:
     waiter = _Waiter(context)
     while not waiter.is_stopping:
         context.heartbeat.beat()
+        if level := context.page.words[WorkerWord.LOG_LEVEL]:
+            set_level(level)
         pause_s = stage.step()
         waiter.wait(stage.wake_fds(), min(pause_s, LONGEST_PAUSE_S))
         while (received := waiter.receive()) is not None:

@@ -20,6 +20,7 @@ from ooblexd.clock import NS_PER_MS, monotonic_ns
 from ooblexd.commands import ApplyPlans, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
+from ooblexd.log import LEVELS, set_level
 from ooblexd.supervisor import changes
 from ooblexd.supervisor.notify import Notifier
 from ooblexd.supervisor.report import Report
@@ -101,6 +102,7 @@ class Supervisor:
         self._signals = outside.signals
         self._reading: Reading | None = None
         self._is_file_newer = False  # than what is being read
+        self._log_level = self.plan.log_level
 
     @property
     def plan(self) -> DaemonPlan:
@@ -202,10 +204,21 @@ class Supervisor:
         self._tell_status()
         self._report.reloaded("; ".join(problems))
 
+    def _follow_log_level(self) -> None:
+        """Have every process log as the plan says now; new ones begin so."""
+        if self.plan.log_level == self._log_level:
+            return
+        self._log_level = self.plan.log_level
+        set_level(LEVELS[self._log_level])
+        for worker in self._workers:
+            worker.page.words[WorkerWord.LOG_LEVEL] = LEVELS[self._log_level]
+        logger.info("log level: %s", self._log_level)
+
     def _adopt(self, wanted: DaemonPlan) -> None:
         streams = tuple(stream.plan for stream in self._streams)
         plans = self.configuration.wishes(streams, wanted)
         self.configuration.adopt(wanted)
+        self._follow_log_level()  # what follows is told at the new one
         self._streams.resize_pool(self.plan.inference_workers)
         self.configuration.problems = changes.reload(self._streams, plans)
         self._tell_status()
@@ -216,6 +229,7 @@ class Supervisor:
     def _apply(self, wish: ApplyPlans) -> None:
         """Do what control asks for, and have the file say so."""
         changes.apply(self._streams, wish, partial(self.configuration.commit, wish))
+        self._follow_log_level()
         self._tell_status()
 
     def _tell_status(self) -> None:

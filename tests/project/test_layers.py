@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "heartbeat": {"clock"},
     "counters": {"clock"},
     "log": {"redaction"},
+    "reminders": {"clock"},
     "ring": {"errors"},
     "sources": {"errors", "clock", "frame", "pixels", "redaction"},
     "engines": {"errors"},
@@ -52,15 +53,21 @@ LAYERS: dict[str, set[str]] = {
         *("errors", "plan", "redaction", "sources.url"),
         *("effects.catalogue", "effects.packages", "effects.parameters"),
     },
-    "stages": _WORDS | _BOARD | {"ring", "sources", "effects", "engines", "encoders"},
+    "stages": {
+        *(_WORDS | _BOARD),
+        *("reminders", "ring", "sources", "effects", "engines", "encoders"),
+    },
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
-    "supervisor": {"errors", "clock", "frame", "plan", "redaction", "ring", *_BOARD},
+    "supervisor": {
+        *("errors", "clock", "frame", "log", "plan", "redaction", "ring", *_BOARD),
+    },
     # The difference between two plans and a file's replacement, which load nothing.
     "supervisor.reload": {"commands", "plan", "config.diff", "config.replacing"},
     "control": {
         *_WORDS,
         *_BOARD,
+        "log",
         "_version",
         "config",
         "effects.catalogue",
