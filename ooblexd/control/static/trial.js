@@ -16,8 +16,7 @@ export function trial(description, operation) {
     .map((parameter) => resolve(description, parameter))
     .filter(({ name }) => name !== "X-Request-ID");
   const fields = parameters.map((parameter) => field(description, parameter));
-  const json = operation.requestBody?.content["application/json"];
-  const body = json && bodyField(example(description, json.schema));
+  const body = bodyOf(description, operation);
   const command = element("pre", "command");
   const copy = element("button", "", "Copy");
   const send = element("button", "primary", operation.method === "get" ? "Send" : `Send ${operation.method.toUpperCase()}`);
@@ -25,11 +24,11 @@ export function trial(description, operation) {
   copy.type = "button";
   output.setAttribute("aria-live", "polite");
 
-  const read = () => question(operation, parameters, fields, body?.querySelector("textarea").value);
+  const read = () => question(operation, fields, body?.read());
   const tell = () => { command.textContent = curl(read(), operation); };
   const form = element("form", "trial",
     ...(fields.length ? [element("div", "fields", ...fields.map(({ root }) => root))] : []),
-    ...(body ? [body] : []),
+    ...(body ? [body.root] : []),
     element("div", "terminal", command, copy),
     element("div", "send", send), output);
   form.addEventListener("input", tell);
@@ -65,15 +64,37 @@ function field(description, parameter) {
   return { root: element("label", "", element("code", "", parameter.name), input), input, parameter };
 }
 
-function bodyField(value) {
+// JSON to write, or a file to choose; `told` is what curl would be told of it.
+function bodyOf(description, operation) {
+  const content = operation.requestBody?.content;
+  if (!content) return null;
+  const json = content["application/json"];
+  if (!json) return fileField(Object.keys(content));
   const area = document.createElement("textarea");
   area.spellcheck = false;
-  area.value = JSON.stringify(value, null, 2);
+  area.value = JSON.stringify(example(description, json.schema), null, 2);
   area.rows = Math.min(area.value.split("\n").length + 1, 14);
-  return element("label", "body", element("span", "", "Body, JSON"), area);
+  return {
+    root: element("label", "body", element("span", "", "Body, JSON"), area),
+    read: () => ({ type: "application/json", data: area.value, told: `-d ${quoted(area.value)}` }),
+  };
 }
 
-function question(operation, parameters, fields, body) {
+function fileField(types) {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = types.join(",");
+  input.required = true;
+  return {
+    root: element("label", "body", element("span", "", types.join(", ")), input),
+    read: () => {
+      const file = input.files[0];
+      return { type: file?.type || types[0], data: file, told: `--data-binary ${quoted(`@${file?.name ?? "FILE"}`)}` };
+    },
+  };
+}
+
+function question(operation, fields, body) {
   let path = operation.path;
   const query = new URLSearchParams();
   const headers = {};
@@ -83,7 +104,7 @@ function question(operation, parameters, fields, body) {
     else if (value && parameter.in === "query") query.set(parameter.name, value);
     else if (value) headers[parameter.name] = value;
   }
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body) headers["Content-Type"] = body.type;
   const search = query.size ? `?${query}` : "";
   return { method: operation.method.toUpperCase(), path: path + search, headers, body };
 }
@@ -101,7 +122,7 @@ function curl({ method, path, headers, body }, operation) {
     ...(isFile ? ["-o picture.jpg"] : []),
     /[?&{}]/.test(url) ? quoted(url) : url,
     ...Object.entries(headers).map(([name, value]) => `\\\n  -H ${quoted(`${name}: ${value}`)}`),
-    ...(body === undefined ? [] : [`\\\n  -d ${quoted(body)}`]),
+    ...(body ? [`\\\n  ${body.told}`] : []),
   ];
   return words.join(" ");
 }
@@ -115,7 +136,7 @@ async function ask(operation, { method, path, headers, body }, output) {
   const start = performance.now();
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body, cache: "no-store" });
+    answer = await fetch(path, { method, headers, body: body?.data, cache: "no-store" });
     const content = await shown(answer);
     const took = `${Math.round(performance.now() - start)} ms`;
     const status = element("code", "status", `${answer.status} ${answer.statusText}`);
