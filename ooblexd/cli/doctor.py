@@ -46,8 +46,13 @@ def add_command(commands: Commands) -> None:
 
 
 def _doctor(chosen: argparse.Namespace) -> ExitCode:
-    told = _findings(_subject(chosen.config))
-    levels = _tell_json(told) if chosen.json else _tell(told)
+    try:
+        told = _findings(_subject(chosen.config))
+        levels = _tell_json(told) if chosen.json else _tell(told)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, BrokenPipeError):  # nobody wants to know the rest
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 # until the exit
+        return ExitCode.FAILED
     return ExitCode.FAILED if levels["fail"] else ExitCode.DONE
 
 

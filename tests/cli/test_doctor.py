@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,23 @@ def test_every_problem_of_the_configuration_fails_and_the_rest_is_still_told(
     assert any("did you mean http?" in text for text in told)
     assert any("did you mean source?" in text for text in told)
     assert rows(answer)["onnx-cpu"]["level"] == "ok"
+
+
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "ooblexd.toml"
+    file.write_text(GOOD)
+    with subprocess.Popen(
+        [sys.executable, "-m", "ooblexd", "doctor", "--config", file],
+        env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stdout.readline() == "Box\n"
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=20)
+
+    assert running.returncode in (0, 1)  # it may have been done just then
+    assert not told
 
 
 def test_a_file_that_is_not_there_is_told_without_a_traceback(tmp_path: Path) -> None:
