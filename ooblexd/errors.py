@@ -63,11 +63,13 @@ class ConfigFileError(ConfigError):
         path: The file.
         reason: What stands against it: no room, no permission, edited into something
             that does not parse.
+        causes: All that is wrong in it, where that is why; each with its place.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, causes: Sequence[str] = ()) -> None:
         self.path = path
         self.reason = reason
+        self.causes = tuple(causes)
         super().__init__([f"{path}: {reason}"])
 
 

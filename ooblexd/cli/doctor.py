@@ -83,7 +83,7 @@ def _subject(config: Path | None) -> Subject:
 
 def _plan(config: Path | None) -> tuple[DaemonPlan | None, tuple[str, ...]]:
     """Read the configuration in a child: it loads much, and this process forks on."""
-    from ooblexd.cli.run import plan_as_json  # noqa: PLC0415 # `run` needs none
+    from ooblexd.cli.beginning import plan_as_json  # noqa: PLC0415 # heavy
     from ooblexd.supervisor.reading import Reading  # noqa: PLC0415 # likewise
 
     try:

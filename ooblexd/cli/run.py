@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import resource
@@ -19,17 +20,23 @@ from ooblexd.errors import (
     ControlSocketError,
     SharedMemoryFullError,
 )
-from ooblexd.plan import format_plan
 
 if TYPE_CHECKING:
-    import argparse
     import socket
 
     from ooblexd.cli.command import Commands
-    from ooblexd.plan import DaemonPlan
+    from ooblexd.supervisor.reload import Configuration
     from ooblexd.supervisor.signals import SignalPipe
 
 logger = logging.getLogger(__name__)
+
+_BROKEN = (
+    "A configuration that cannot be used is told, and the exit code is 2. A service "
+    "(of systemd, or the first process of a container) goes on instead, without a "
+    "terminal, so that the box is not dead: with the last good version of the file, "
+    "else in safe mode, which serves the page and /health with what is wrong and runs "
+    "no stream. Mend the file and send SIGHUP to leave it."
+)
 
 
 def add_command(commands: Commands) -> None:
@@ -41,7 +48,14 @@ def add_command(commands: Commands) -> None:
         "run the daemon in the foreground",
         "ooblexd run --config /etc/ooblexd/ooblexd.toml",
     )
+    parser.description = f"{parser.description} {_BROKEN}"
     parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration")
+    parser.add_argument(
+        "--safe-mode",
+        action=argparse.BooleanOptionalAction,
+        help="go on with a configuration that cannot be used, or end (exit code 2), "
+        "whoever starts the daemon",
+    )
 
 
 def _run(chosen: argparse.Namespace) -> ExitCode:
@@ -50,7 +64,7 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
     # First of all: from here on a signal to stop is a clean stop.
     signals = SignalPipe()
     try:
-        _supervise(chosen.config, signals)
+        _supervise(chosen, signals)
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -61,36 +75,41 @@ def _run(chosen: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _supervise(config: Path | None, signals: SignalPipe) -> None:
-    from ooblexd.log import configure_logging  # noqa: PLC0415 # the parser needs none
+def _supervise(chosen: argparse.Namespace, signals: SignalPipe) -> None:
+    from ooblexd.cli.beginning import (  # noqa: PLC0415 # the parser needs none
+        begin_with,
+        plan_as_json,
+        wants_safe_mode,
+    )
+    from ooblexd.log import configure_logging  # noqa: PLC0415 # likewise
     from ooblexd.stages.worker import run_worker  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.listener import open_listener  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.notify import Notifier  # noqa: PLC0415 # likewise
-    from ooblexd.supervisor.reading import (  # noqa: PLC0415 # likewise
-        Reading,
-        read_unless_stopped,
-    )
-    from ooblexd.supervisor.reload import Configuration  # noqa: PLC0415 # likewise
+    from ooblexd.supervisor.reading import Reading  # noqa: PLC0415 # likewise
     from ooblexd.supervisor.supervisor import (  # noqa: PLC0415 # likewise
         Outside,
         Supervisor,
     )
 
+    goes_on = wants_safe_mode(
+        chosen.safe_mode, os.environ, os.getpid(), is_terminal=sys.stderr.isatty()
+    )
     notifier = Notifier.take(os.environ, os.getpid())
 
     def reread() -> Reading:
-        return Reading(lambda: plan_as_json(config))
+        return Reading(lambda: plan_as_json(chosen.config))
 
-    plan = read_unless_stopped(reread, signals)
-    if plan is None:
+    begin = begin_with(chosen.config, signals, goes_on=goes_on)
+    if begin is None:
         return
+    plan = begin.plan
     _raise_descriptor_limit()
     listener = open_listener(plan.host, plan.port)
     configure_logging("supervisor", plan.log_level, plan.log_format)
     with ExitStack() as stack:
         outside = Outside(listener, signals, _open_control_socket(stack), notifier)
-        supervisor = Supervisor(Configuration(plan), outside, run_worker, reread)
-        _greet(plan, listener.getsockname()[1])
+        supervisor = Supervisor(begin, outside, run_worker, reread)
+        _greet(begin, listener.getsockname()[1])
         supervisor.run()
 
 
@@ -114,12 +133,13 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _greet(plan: DaemonPlan, port: int) -> None:
+def _greet(begin: Configuration, port: int) -> None:
     from ooblexd.log import is_for_people  # noqa: PLC0415 # as above
 
+    plan = begin.plan
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     names = ", ".join(stream.name for stream in plan.streams) or "none yet"
-    is_new = "" if Path(plan.config_path).exists() else " (made by the first change)"
+    is_new = " (made by the first change)" if plan.is_demo else ""
     lines = (
         f"ooblexd {__version__}  streams: {names}",
         f"configuration: {plan.config_path}{is_new}",
@@ -129,15 +149,7 @@ def _greet(plan: DaemonPlan, port: int) -> None:
         sys.stderr.write("".join(f"{line}\n" for line in lines))
     else:
         logger.info("; ".join(lines))
-
-
-def plan_as_json(config: Path | None) -> str:
-    """Return the plan of the configuration; it loads much, so call it in a child.
-
-    Raises:
-        ConfigError: The configuration cannot be used.
-    """
-    from ooblexd.config.load import load_config  # noqa: PLC0415 # in the child alone
-    from ooblexd.config.plans import plan_of  # noqa: PLC0415 # likewise
-
-    return format_plan(plan_of(load_config(config, os.environ)))
+    for problem in begin.problems:
+        logger.error("%s", problem)
+    if begin.problems:
+        logger.error("%s; mend it, then `kill -HUP %d`", begin.fault, os.getpid())

@@ -200,9 +200,10 @@ class ConfigFile:
                 text = decode_text(content, self._location)
             config = parse_config(text, self._environ, file=str(path))
         except ConfigError as exc:
-            problem = exc.problems[0].removeprefix(str(path)).lstrip(": ")
+            problem = exc.problems[0].removeprefix(f"{path}:").strip()
+            problem = f"line {problem}" if problem[:1].isdigit() else problem
             reason = f"has been edited and cannot be used: {problem}"
-            raise ConfigFileError(str(path), reason) from exc
+            raise ConfigFileError(str(path), reason, exc.problems) from exc
         return Found(content, text, config)
 
     def _check_removal(self, name: str) -> None:

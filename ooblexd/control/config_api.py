@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from ooblexd.commands import Runs
 from ooblexd.config.diff import plans_between, waiting_keys
 from ooblexd.control.bodies import read_object
 from ooblexd.control.etags import check_match, etag_of
@@ -73,12 +72,9 @@ class ConfigApi:
         try:
             return await self._changes.read()
         except ProblemError as problem:
-            if self._configuration.runs is Runs.FILE:
-                raise
             runs = self._configuration.runs.value
-            errors = [_placed(line) for line in self._configuration.problems]
-            members = {**problem.members, "errors": errors, "runs": runs}
-            raise ProblemError(503, problem.detail, **members) from problem
+            members = {**problem.members, "runs": runs}
+            raise ProblemError(problem.status, problem.detail, **members) from problem
 
     def _answer(self, view: ConfigView) -> Response:
         running = self._running()
@@ -98,12 +94,3 @@ class ConfigApi:
 
     def _etag(self, view: ConfigView) -> str:
         return etag_of(view.secret(), self._changes.salt)
-
-
-def _placed(problem: str) -> dict[str, str]:
-    """Split ``FILE:LINE: KEY: words`` into the parts of an ``errors`` member."""
-    place, _, rest = problem.partition(": ")
-    key, _, words = rest.partition(": ")
-    if not words:
-        return {"key": "", "detail": rest or problem, "place": place}
-    return {"key": key, "detail": words, "place": place}

@@ -207,6 +207,8 @@ def _as_problems(name: str = "") -> Iterator[None]:
     except ConfigError as exc:
         status = next((_STATUS[k] for k in _STATUS if isinstance(exc, k)), 422)
         errors = [_error_of(problem, name) for problem in exc.problems]
+        if isinstance(exc, ConfigFileError) and exc.causes:
+            errors = [_placed(cause) for cause in exc.causes]
         raise ProblemError(status, "; ".join(exc.problems), errors=errors) from exc
     except RecursionError as exc:
         raise ProblemError(422, "the body is nested too deeply") from exc
@@ -220,3 +222,11 @@ def _error_of(problem: str, name: str) -> dict[str, str]:
     if key == f"streams.{name}" or not words:
         return {"key": "name", "detail": words or problem}
     return {"key": key.removeprefix(f"streams.{name}."), "detail": words}
+
+
+def _placed(problem: str) -> dict[str, str]:
+    """Split ``FILE:LINE: KEY: words`` into the parts of an ``errors`` member."""
+    place, _, rest = problem.partition(": ")
+    key, _, words = rest.partition(": ")
+    told = {"key": key, "detail": words} if words else {"key": "", "detail": rest}
+    return {**told, "place": place}

@@ -122,9 +122,9 @@ def check_config(configuration: Configuration) -> Check:
     path = configuration.path
     words = {
         Runs.FILE: f"not all of {path} runs",
-        Runs.FORMER: f"{path} cannot be used; what ran before runs on",
-        Runs.LAST_GOOD: f"{path} cannot be used; its last good version runs",
-        Runs.NOTHING: f"{path} cannot be used; safe mode, no stream runs",
+        Runs.FORMER: f"{path} cannot be used: what ran before runs on",
+        Runs.LAST_GOOD: f"{path} cannot be used: its last good version runs",
+        Runs.NOTHING: f"{path} cannot be used: safe mode, no stream runs",
     }
     is_dead = configuration.runs is Runs.NOTHING
     status = Health.UNHEALTHY if is_dead else Health.DEGRADED

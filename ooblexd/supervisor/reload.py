@@ -49,6 +49,17 @@ class Configuration:
         self.restart_needed: list[str] = []
         self._digest = plan.config_digest
 
+    @property
+    def fault(self) -> str:
+        """What runs instead of the file's configuration; empty where that runs."""
+        path = self.plan.config_path
+        return {
+            Runs.FILE: "",
+            Runs.FORMER: f"{path} cannot be used: what ran before runs on",
+            Runs.LAST_GOOD: f"{path} cannot be used: its last good version runs",
+            Runs.NOTHING: f"{path} cannot be used: safe mode, no stream runs",
+        }[self.runs]
+
     def refuse(self, problems: Iterable[str]) -> None:
         """Note that the file cannot be used, and what ran before runs on."""
         self.problems = list(problems)

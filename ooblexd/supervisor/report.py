@@ -40,16 +40,19 @@ class Report:
         notifier: To systemd; to nobody where it did not start us.
         board: With what the workers say.
         streams: Of which systemd is told.
+        fault: What is wrong with the configuration that the daemon was started with.
     """
 
-    def __init__(self, notifier: Notifier, board: Board, streams: Streams) -> None:
+    def __init__(
+        self, notifier: Notifier, board: Board, streams: Streams, fault: str = ""
+    ) -> None:
         self._notifier = notifier
         self._board = board
         self._streams = streams
         self._workers = streams.workers
         self._is_ready = False
         self._is_stopping = False
-        self._fault = ""  # of the last reload
+        self._fault = f"{fault}; " if fault else ""  # then of the last reload
         self._status = ""
         self._status_due_ns = 0
         self._feed_due_ns = 0

@@ -97,7 +97,9 @@ class Supervisor:
         )
         self._streams.status = configuration.status()
         self._workers = self._streams.workers
-        self._report = Report(outside.notifier, self.board, self._streams)
+        self._report = Report(
+            outside.notifier, self.board, self._streams, configuration.fault
+        )
         self._stopping: list[str] | None = None
         self._signals = outside.signals
         self._reading: Reading | None = None
@@ -199,8 +201,8 @@ class Supervisor:
     def _keep_former(self, problems: list[str]) -> None:
         for problem in problems:
             logger.error("reload: %s", problem)
-        logger.error("reload: the former configuration runs on")
         self.configuration.refuse(problems)
+        logger.error("reload: %s", self.configuration.fault)
         self._tell_status()
         self._report.reloaded("; ".join(problems))
 
@@ -228,7 +230,12 @@ class Supervisor:
 
     def _apply(self, wish: ApplyPlans) -> None:
         """Do what control asks for, and have the file say so."""
-        changes.apply(self._streams, wish, partial(self.configuration.commit, wish))
+
+        def commit() -> None:
+            self.configuration.commit(wish)
+            self._streams.resize_pool(self.plan.inference_workers)
+
+        changes.apply(self._streams, wish, commit)
         self._follow_log_level()
         self._tell_status()
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ooblexd.commands import ConfigStatus, Runs, send
 from ooblexd.config.load import load_config
 from ooblexd.errors import SharedMemoryFullError
+from ooblexd.plan import DaemonPlan, format_plan
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -269,3 +271,40 @@ def test_a_change_that_control_does_not_outlive_is_in_the_file_if_it_runs(
 
     assert "yard" in load_config(config_path, {}).streams
     assert [path.name for path in config_path.parent.iterdir()] == [config_path.name]
+
+
+def tell(bench: ControlBench, runs: Runs, *problems: str, **plan: Any) -> None:
+    """Say to control what the supervisor would."""
+    daemon = DaemonPlan("127.0.0.1", bench.port, str(bench.config_path), **plan)
+    status = ConfigStatus(runs.value, [*problems], format_plan(daemon), [], "")
+    send(bench.end, status)
+
+
+@pytest.mark.parametrize(
+    ("runs", "status"),
+    [(Runs.FORMER, 200), (Runs.LAST_GOOD, 200), (Runs.NOTHING, 503)],
+)
+def test_health_says_what_runs_instead_of_a_bad_file(
+    bench: ControlBench, client: httpx.Client, runs: Runs, status: int
+) -> None:
+    tell(bench, runs, "ooblexd.toml:3: http.prot: unknown key")
+
+    def is_told() -> bool:
+        check = client.get("/health").json()["checks"]["config"]
+        return "ooblexd.toml:3: http.prot: unknown key" in check["reason"].split("\n")
+
+    eventually(is_told)
+    assert client.get("/health").status_code == status
+
+
+def test_new_allowed_hosts_are_let_in_at_once(
+    bench: ControlBench, client: httpx.Client
+) -> None:
+    def status() -> int:
+        return client.get("/healthz", headers={"Host": "box.lan"}).status_code
+
+    assert status() == 403
+    tell(bench, Runs.FILE, allowed_hosts=("box.lan",))
+    eventually(lambda: status() == 200)
+    tell(bench, Runs.FILE)
+    eventually(lambda: status() == 403)

@@ -34,7 +34,7 @@ def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
             eventually(lambda: names(daemon) == ["demo", "yard"], 10)
             daemon.config.write_text(DEMO_TOML + "\n[streams.yard]\nfsp = 3\n")
             daemon.process.send_signal(signal.SIGHUP)
-            eventually(lambda: "the former configuration runs on" in daemon.log(), 10)
+            eventually(lambda: "what ran before runs on" in daemon.log(), 10)
             assert "streams.yard.fsp" in daemon.log()
             assert names(daemon) == ["demo", "yard"]
             daemon.config.write_text(DEMO_TOML)

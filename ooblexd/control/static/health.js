@@ -13,6 +13,22 @@ export async function refreshHealth() {
   }
   $("health").dataset.status = health.status;
   $("health-text").textContent = sentence(health.status);
+  showConfig(health.checks.config);
+}
+
+// What is wrong with the configuration file, until it is mended and loaded.
+function showConfig(check) {
+  const isFault = Boolean(check) && check.status !== "healthy";
+  $("config").hidden = !isFault;
+  if (!isFault || $("config").dataset.reason === check.reason) return;
+  $("config").dataset.reason = check.reason; // said once, not each time it is asked
+  const [fault, ...problems] = check.reason.split("\n");
+  $("config-fault").textContent = sentence(fault);
+  $("config-problems").replaceChildren(...problems.map((problem) => {
+    const item = document.createElement("li");
+    item.textContent = problem;
+    return item;
+  }));
 }
 
 export function showHealth() {
