@@ -22,6 +22,7 @@ from ooblexd.control.openapi.operation import Schema, component
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
     from pydantic_core import core_schema
 
 _REF = "#/components/schemas/{model}"
@@ -48,17 +49,15 @@ def build_schemas() -> dict[str, Schema]:
         ref_template=_REF,
         schema_generator=_Generator,
     )
-    made: dict[str, Schema] = found["$defs"]
+    made: dict[str, Schema] = _flat(found["$defs"])
     report = made.pop("StreamReport")
-    config = StreamConfig.model_json_schema(
-        ref_template=_REF, schema_generator=_Generator
-    )
+    config = _schema_of(StreamConfig)
     within = {**config.get("$defs", {})}
     within.pop("EffectConfig")  # as it is inside; `_effects` says what is written
     streams = _streams(report, config)
     return {
         **streams,
-        **config_schemas(_document(), _shown_of(streams["Stream"], config)),
+        **config_schemas(_schema_of(Document), _shown_of(streams["Stream"], config)),
         **within,
         **_effects(),
         **made,
@@ -68,8 +67,25 @@ def build_schemas() -> dict[str, Schema]:
     }
 
 
-def _document() -> Schema:
-    return Document.model_json_schema(ref_template=_REF, schema_generator=_Generator)
+def _schema_of(model: type[BaseModel]) -> Schema:
+    schema: Schema = _flat(
+        model.model_json_schema(ref_template=_REF, schema_generator=_Generator)
+    )
+    return schema
+
+
+def _flat(value: Any) -> Any:
+    """Return a schema as pydantic 2.10 has it: before, a lone ``$ref`` was wrapped."""
+    if isinstance(value, list):
+        return [_flat(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    flat = {key: _flat(inner) for key, inner in value.items()}
+    match flat.get("allOf"):
+        case [{"$ref": str()} as reference]:
+            return {**reference, **{k: v for k, v in flat.items() if k != "allOf"}}
+        case _:
+            return flat
 
 
 def _shown_of(stream: Schema, config: Schema) -> Schema:
