@@ -12,7 +12,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from ooblexd._version import __version__
-from ooblexd.cli import check_config, doctor, install_service, run, status, version
+from ooblexd.cli import (
+    check_config,
+    doctor,
+    install_service,
+    probe,
+    run,
+    status,
+    version,
+)
 from ooblexd.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -49,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ooblexd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (run, status, doctor, check_config, install_service, version):
+    for module in (run, status, probe, doctor, check_config, install_service, version):
         module.add_command(commands)
     return parser

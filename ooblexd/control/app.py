@@ -23,6 +23,7 @@ from ooblexd.control.health import Health, HealthReport
 from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
 from ooblexd.control.page import Page
 from ooblexd.control.pictures import MjpegEndpoint, SnapshotEndpoint
+from ooblexd.control.probe import ProbeApi
 from ooblexd.control.problems import (
     ProblemError,
     answer_http_error,
@@ -102,6 +103,7 @@ def build_app(
         Route("/api/v1/streams", api.collection, methods=["GET", "POST"]),
         Route("/api/v1/streams/{name}", api.member, methods=["GET", "PATCH", "DELETE"]),
         Route("/api/v1/streams/{name}/effects", api.effects, methods=["PUT"]),
+        Route("/api/v1/probe", ProbeApi().answer, methods=["POST"]),
         Route("/api/v1/effects", daemon.effects),
         Route("/api/v1/engines", daemon.engines),
         Route("/streams/{name}/stream.mjpg", MjpegEndpoint(streams), methods=["GET"]),

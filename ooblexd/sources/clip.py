@@ -44,7 +44,7 @@ class Clip:
 
     def __init__(self, path: str, options: SourceOptions) -> None:
         self._path = path
-        self._container = _open(path)
+        self._container = open_clip(path)
         self.description = _describe(self._container)
         self._period_ns = round(NS_PER_S / self.description.fps)
         self._pace = Pace(self._period_ns, options.now_ns)
@@ -108,10 +108,16 @@ class Clip:
         # Seeking is for what cannot seek (raw H.264) no more certain than opening anew,
         # and opening takes a few ms: less than the period it has.
         self._container.close()
-        self._container = _open(self._path)
+        self._container = open_clip(self._path)
 
 
-def _open(path: str) -> InputContainer:
+def open_clip(path: str) -> InputContainer:
+    """Open a file.
+
+    Raises:
+        SourceUnavailableError: There is no such file, it cannot be read, or holds no
+            video; each says so.
+    """
     _check(path)
     try:
         # The prefix and the list keep a path from being read as another protocol's URL.

@@ -163,6 +163,7 @@ class ExecSource:
             fps=self._framing.fps or self._options.input.fps,
             has_b_frames=False,
             transport="pipe",
+            pixel_format=self._decoder.pix_fmt or "",
         )
 
 

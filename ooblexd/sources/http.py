@@ -24,17 +24,19 @@ def open_http(url: str, options: SourceOptions) -> NetworkSource:
         SourceUnavailableError: It cannot be opened; the reason says why.
         SourceRefusedError: The login was refused.
     """
-    return NetworkSource(
-        Address(
-            url=url,
-            default_port=_PORTS[url.partition(":")[0].lower()],
-            transport="http",
-            av_options={
-                "probesize": "32768",
-                # No playlist and no redirect may lead to what is not MJPEG by HTTP.
-                "format_whitelist": "mpjpeg,mjpeg",
-                "protocol_whitelist": "http,https,tcp,tls",
-            },
-        ),
-        options,
+    return NetworkSource(http_address(url), options)
+
+
+def http_address(url: str) -> Address:
+    """Return where an MJPEG stream is."""
+    return Address(
+        url=url,
+        default_port=_PORTS[url.partition(":")[0].lower()],
+        transport="http",
+        av_options={
+            "probesize": "32768",
+            # No playlist and no redirect may lead to what is not MJPEG by HTTP.
+            "format_whitelist": "mpjpeg,mjpeg",
+            "protocol_whitelist": "http,https,tcp,tls",
+        },
     )

@@ -85,6 +85,7 @@ class SourceDescription:
         has_b_frames: Pictures come reordered, which delays them by whole frames.
         transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``pipe``, ``upload`` or
             ``local``.
+        pixel_format: As FFmpeg names it; empty where nobody asks.
     """
 
     codec: str
@@ -93,3 +94,4 @@ class SourceDescription:
     fps: float
     has_b_frames: bool
     transport: str
+    pixel_format: str = ""

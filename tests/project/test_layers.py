@@ -78,10 +78,14 @@ LAYERS: dict[str, set[str]] = {
         # What is asked at run time too.
         *("checks.finding", "checks.disk", "checks.models", "checks.shared_memory"),
         "checks.wall_clock",
+        # What a source may be, and what a probe's process says of one.
+        *("sources.url", "sources.report"),
     },
     "cli": {
         *("_version", "checks", "commands", "config", "errors", "log", "plan"),
         *("stages", "status", "supervisor"),
+        # A probe opens a source once, in a process of its own.
+        *("clock", "redaction", "sources"),
     },
     "__main__": {"cli"},
 }

@@ -9,6 +9,7 @@ from ooblexd.control.openapi.config import CONFIG
 from ooblexd.control.openapi.daemon import DAEMON
 from ooblexd.control.openapi.operation import PROBLEM_JSON, component
 from ooblexd.control.openapi.pictures import PICTURES
+from ooblexd.control.openapi.probe import PROBE
 from ooblexd.control.openapi.schemas import build_schemas
 from ooblexd.control.openapi.streams import STREAMS
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = {
     (operation.method, operation.path): operation
-    for operation in (*STREAMS, *PICTURES, *DAEMON, *CONFIG)
+    for operation in (*STREAMS, *PICTURES, *DAEMON, *CONFIG, PROBE)
 }
 """Every operation by method and path."""
 

@@ -18,6 +18,8 @@ from ooblexd.control.catalogue import list_effects
 from ooblexd.control.health import HealthDocument
 from ooblexd.control.openapi.config_schemas import config_schemas
 from ooblexd.control.openapi.operation import Schema, component
+from ooblexd.control.probe import ProbeRequest
+from ooblexd.sources.report import SourceReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     from pydantic_core import core_schema
 
 _REF = "#/components/schemas/{model}"
-_TYPES = (StreamReport, EffectKindReport, EngineReport, HealthDocument)
+_TYPES = (
+    StreamReport,
+    EffectKindReport,
+    EngineReport,
+    HealthDocument,
+    SourceReport,
+    ProbeRequest,
+)
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
 
 NAME: Schema = {
