@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ooblexd.checks import Finding, Level, fail
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.redaction import redact
+from ooblexd.supervisor.signals import be_a_child, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Check = Callable[[], list[Finding]]
 
 _AT_ONCE = 8
-_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _REPORT = "please report this"
 
@@ -93,9 +93,10 @@ class _Run:
         self.deadline_ns = monotonic_ns() + int(task.within_s * NS_PER_S)
         parent = os.getpid()
         sys.stdout.flush()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _live(task.check, self._answer, self._words, parent)
+        with held_back():  # Ctrl-C in the middle of a fork would break its hooks
+            self._pid = os.fork()
+            if self._pid == 0:
+                _live(task.check, self._answer, self._words, parent)
         self.pidfd = os.pidfd_open(self._pid)
 
     def has_ended(self) -> bool:
@@ -170,14 +171,10 @@ def _row_of(finding: Finding) -> dict[str, str]:
 
 def _separate(words: int, parent: int) -> None:
     """End with the parent, leave no core file, and say nothing on the terminal."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    be_a_child(parent)
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

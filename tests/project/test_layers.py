@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
     "checks": {
         *("_version", "errors", "clock", "frame", "commands", "plan", "redaction"),
         *("status", "ring", "engines", "encoders.jpeg", "sources"),
-        *("supervisor.listener", "supervisor.stream"),
+        *("supervisor.listener", "supervisor.signals", "supervisor.stream"),
     },
     "config": {
         *("errors", "plan", "redaction", "sources.url"),
