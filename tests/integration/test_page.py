@@ -113,6 +113,7 @@ def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
         page.get_by_role("button", name="Add a camera").first.click()
         page.get_by_label("Address").fill("demo:")
         page.get_by_label("Name").fill("yard")
+        expect(page.locator("#probe")).to_contain_text("H264, 1280", timeout=WITHIN_MS)
         page.get_by_role("button", name="Add", exact=True).click()
 
         yard = page.locator("article.card", has_text="yard")

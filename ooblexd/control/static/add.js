@@ -1,16 +1,20 @@
-// Adding a camera.
+// Adding a camera: its address is tried while one finds a name for it.
 
 import { api } from "./api.js";
 import { $, say, sentence } from "./dom.js";
 import { effectLabel, effects, isPrivacy, loadEffects, needsSaying } from "./effects.js";
+import { tellProbe } from "./probe.js";
 
 const FIELDS = ["source", "name", "effects"];
+
+let probing = null; // what ends the question that is under way
 
 export async function openAdd() {
   await loadEffects(); // without them nothing that protects could be offered
   const form = $("add-dialog").querySelector("form");
   form.reset();
   clearProblems();
+  $("probe").hidden = true;
   $("add-effects").replaceChildren(...offered().map(effectChoice));
   $("add-dialog").showModal();
   $("source").focus();
@@ -34,6 +38,30 @@ function effectChoice({ effect, summary }, index) {
   words.append(title, about);
   label.append(input, words);
   return label;
+}
+
+export async function probe() {
+  stopProbe();
+  const source = $("source").value.trim();
+  $("probe").hidden = true;
+  if (!source) return;
+  probing = new AbortController();
+  const { signal } = probing;
+  clearProblems();
+  tellProbe($("probe"), null);
+  try {
+    const found = await api("POST", "/api/v1/probe", { source }, signal);
+    if (!signal.aborted) tellProbe($("probe"), found);
+  } catch (problem) {
+    if (signal.aborted) return;
+    $("probe").hidden = true;
+    tell(problem);
+  }
+}
+
+export function stopProbe() {
+  probing?.abort();
+  probing = null;
 }
 
 // onAdded(name) is called once the daemon has the stream.

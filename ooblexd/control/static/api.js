@@ -8,8 +8,8 @@ export class Problem extends Error {
   }
 }
 
-export async function api(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" }, cache: "no-store" };
+export async function api(method, path, body, signal) {
+  const options = { method, headers: { Accept: "application/json" }, cache: "no-store", signal };
   if (method !== "GET") options.headers["Content-Type"] = "application/json";
   if (body !== undefined) options.body = JSON.stringify(body);
   let response;

@@ -12,7 +12,7 @@ export async function loadEffects() {
   if (effects.length === 0) effects = (await api("GET", "/api/v1/effects")).items;
 }
 
-export const choosable = () => effects.filter(({ effect, reason }) => effect !== "none" && !reason);
+export const choosable = () => effects.filter(({ effect, is_available }) => effect !== "none" && is_available);
 
 const kindOf = (name) => effects.find((kind) => kind.effect === name);
 

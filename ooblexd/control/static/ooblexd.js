@@ -1,6 +1,6 @@
 // The page: one card a stream, kept in step with the API by asking it each second.
 
-import { add, openAdd } from "./add.js";
+import { add, openAdd, probe, stopProbe } from "./add.js";
 import { api } from "./api.js";
 import { Card } from "./card.js";
 import { $, say, sentence } from "./dom.js";
@@ -75,6 +75,8 @@ function show(streams) {
 
 for (const id of ["add", "add-first"]) $(id).addEventListener("click", openAdd);
 $("add-dialog").querySelector("form").addEventListener("submit", (event) => add(event, added));
+$("add-dialog").addEventListener("close", stopProbe);
+$("source").addEventListener("change", probe);
 $("health").addEventListener("click", showHealth);
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());

@@ -1,0 +1,30 @@
+// What a camera turned out to be, in a few lines.
+
+import { sentence } from "./dom.js";
+
+// found: what `POST /api/v1/probe` answered; null while it is on its way.
+export function tellProbe(element, found) {
+  element.replaceChildren(...linesOf(found).map(([kind, text]) => {
+    const line = document.createElement("p");
+    line.dataset.kind = kind;
+    const dot = Object.assign(document.createElement("span"), { className: "dot" });
+    line.append(dot, Object.assign(document.createElement("span"), { textContent: text }));
+    return line;
+  }));
+  element.hidden = false;
+}
+
+function linesOf(found) {
+  if (!found) return [["busy", "Looking at the camera…"]];
+  if (!found.ok) return [["bad", `${sentence(found.reason)}. You can add it all the same: it is tried again for ever.`]];
+  const warnings = found.warnings.map((text) => ["warn", sentence(text)]);
+  return [["good", summary(found)], ...warnings];
+}
+
+function summary({ video, audio }) {
+  const parts = [video.codec.toUpperCase(), `${video.width} × ${video.height}`];
+  const fps = video.fps || video.announced_fps;
+  if (fps) parts.push(`${Number(fps.toFixed(1))} frames a second`);
+  if (audio.length > 0) parts.push("its sound is left aside");
+  return parts.join(", ");
+}
