@@ -51,11 +51,13 @@ def check_input(source: str, wanted: InputPlan) -> None:
     """
     scheme = scheme_of(source).name
     has_size = bool(wanted.width and wanted.height)
-    if scheme != "exec" and wanted != InputPlan():
-        raise own_words("only exec: sources have one")
+    if scheme not in ("exec", "/dev/") and wanted != InputPlan():
+        raise own_words("only exec: and /dev/videoN sources have one")
     if bool(wanted.width) != bool(wanted.height):
         raise own_words("width and height belong together")
-    if (wanted.format in _RAW_FORMATS) != has_size:
+    if scheme == "/dev/" and wanted.format == "y4m":
+        raise own_words("no device gives y4m")
+    if scheme == "exec" and (wanted.format in _RAW_FORMATS) != has_size:
         raw = ", ".join(_RAW_FORMATS)
         rule = "are for raw pictures alone" if has_size else "must be said"
         raise own_words(f"width and height {rule} (format {raw})")

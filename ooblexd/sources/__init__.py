@@ -102,7 +102,9 @@ class Source(Protocol):
         """Release all that the source holds; a second call does nothing."""
 
 
-def open_source(url: str, options: SourceOptions | None = None) -> Source:
+def open_source(  # noqa: PLR0911 # one a kind of source
+    url: str, options: SourceOptions | None = None
+) -> Source:
     """Open the source that ``url`` names.
 
     Blocks at most ``options.open_timeout_s``.
@@ -130,6 +132,10 @@ def open_source(url: str, options: SourceOptions | None = None) -> Source:
             from ooblexd.sources.upload import open_upload  # noqa: PLC0415 - loads PyAV
 
             return Thinned(open_upload(options), options.rate)
+        case "/dev/":
+            from ooblexd.sources.device import open_device  # noqa: PLC0415 - loads PyAV
+
+            return open_device(url, options)
         case "rtsp" | "rtsps":
             from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
 

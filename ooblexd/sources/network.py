@@ -29,7 +29,7 @@ from ooblexd.sources.reasons import LogLine, explain, without_secrets
 from ooblexd.sources.url import split_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from av.container import InputContainer
 
@@ -61,6 +61,11 @@ class NetworkSource:
     It is open when its first picture is decoded: nothing less proves a camera, and
     pictures can be decoded from a keyframe on only, which may take its time.
 
+    Args:
+        address: Where it is.
+        options: How it is read.
+        open_it: Opens what lies on no network.
+
     Raises:
         SourceUnavailableError: It cannot be opened; the reason says why.
         SourceRefusedError: The login was refused.
@@ -69,10 +74,15 @@ class NetworkSource:
         description: What the source said of itself.
     """
 
-    def __init__(self, address: Address, options: SourceOptions) -> None:
+    def __init__(
+        self,
+        address: Address,
+        options: SourceOptions,
+        open_it: Callable[[Address, SourceOptions], InputContainer] | None = None,
+    ) -> None:
         self._options = options
         self._deadline_ns = options.now_ns() + _ns(options.open_timeout_s)
-        self._container = open_container(address, options)
+        self._container = (open_it or open_container)(address, options)
         try:
             self._stream = self._container.streams.video[0]
             self._skims = is_intra_only(self._stream.codec_context)
@@ -187,7 +197,7 @@ def open_container(address: Address, options: SourceOptions) -> InputContainer:
             )
             raise reason from without_secrets(exc)
     try:
-        _prepare(container)
+        prepare(container)
     except SourceError:
         container.close()
         raise
@@ -240,7 +250,12 @@ def _decode(
         return [], without_secrets(exc)
 
 
-def _prepare(container: InputContainer) -> None:
+def prepare(container: InputContainer) -> None:
+    """See that there is video, and have it decoded without delay.
+
+    Raises:
+        SourceUnavailableError: There is none, or none that can be decoded.
+    """
     if not container.streams.video:
         raise SourceUnavailableError("there is no video track")
     stream = container.streams.video[0]

@@ -19,6 +19,7 @@ from ooblexd.redaction import mask_url
 from ooblexd.sources import open_source
 from ooblexd.sources.clip import open_clip
 from ooblexd.sources.demo import DEMO_CLIP
+from ooblexd.sources.device import device_address, open_capture
 from ooblexd.sources.http import http_address
 from ooblexd.sources.network import open_container
 from ooblexd.sources.options import MOST_PIXELS
@@ -103,6 +104,8 @@ def _open(scheme: str, url: str, options: SourceOptions) -> _Opened:
         return _Opened(open_clip(str(DEMO_CLIP)), "local")
     if scheme == "file":
         return _Opened(open_clip(url.partition(":")[2]), "local")
+    if scheme == "/dev/":
+        return _Opened(open_capture(device_address(url), options), "local")
     if scheme in ("http", "https"):
         return _Opened(open_container(http_address(url), options), "http")
     *first, last = rtsp_addresses(url, options.transport, media="video+audio")

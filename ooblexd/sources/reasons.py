@@ -38,6 +38,7 @@ _BY_ERRNO = {
     errno.ENETUNREACH: "no route to the host",
     errno.EPROTONOSUPPORT: "the camera refuses this transport (461)",
     errno.EIO: "the connection was lost",
+    errno.ENODEV: "the device was unplugged",
 }
 
 

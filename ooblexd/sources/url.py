@@ -36,6 +36,7 @@ SCHEMES = {
         Scheme("upload", "upload:"),
         Scheme("file", "file:PATH", is_file_only=True),
         Scheme("exec", "exec:COMMAND", is_file_only=True),
+        Scheme("/dev/", "/dev/videoN", is_file_only=True),
         Scheme("rtsp", "rtsp://HOST/PATH"),
         Scheme("rtsps", "rtsps://HOST/PATH"),
         Scheme("http", "http://HOST/PATH"),
@@ -55,6 +56,8 @@ def scheme_of(url: str) -> Scheme:
         ConfigError: There is no such scheme, or the URL lacks its host or path; the
             message lists the schemes there are and never repeats the URL's login.
     """
+    if url.startswith("/dev/"):
+        return SCHEMES["/dev/"]
     name, colon, rest = url.partition(":")
     name = name.lower()
     scheme = SCHEMES.get(name) if colon else None

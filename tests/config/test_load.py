@@ -126,7 +126,7 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
         (f"{DOOR}max_fps = nan\n", "3: streams.door.max_fps: NaN, allowed 0 to 240"),
         (
             f"{DOOR}input = {{ format = 'y4m' }}\n",
-            "3: streams.door.input: only exec: sources have one",
+            "3: streams.door.input: only exec: and /dev/videoN",
         ),
         (
             "[streams.a]\nsource = 'exec:x'\ninput.format = 'i420'\n",
@@ -145,6 +145,10 @@ def test_syntax_errors_have_line_and_column(text: str, problem: str) -> None:
             "3: streams.a.input.format: 'rgb', allowed auto, i420, nv12, yuyv, mjpeg",
         ),
         (f"{DOOR}enabled = 0\n", "3: streams.door.enabled: 0, must be true or false"),
+        (
+            "[streams.a]\nsource = '/dev/video0'\ninput = { format = 'y4m' }\n",
+            "3: streams.a.input: no device gives y4m",
+        ),
         (f"{DOOR}rotate = 45\n", "3: streams.door.rotate: 45, allowed 0, 90, 180 or"),
         (f"{DOOR}rotate = true\n", "3: streams.door.rotate: true, must be a number"),
         (f"{DOOR}flip = 'x'\n", "3: streams.door.flip: 'x', allowed none, horizontal,"),

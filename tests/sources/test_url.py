@@ -16,6 +16,8 @@ from ooblexd.sources.url import host_of, is_file_only, scheme_of, split_login
     ("url", "scheme"),
     [
         ("demo:", "demo"),
+        ("/dev/video0", "/dev/"),
+        ("/dev/v4l/by-id/usb-Cam:1-index0", "/dev/"),
         ("exec:rpicam-vid -t 0 -o -", "exec"),
         ("exec:sh -c 'a \"b\"'", "exec"),
         ("file:/srv/clip.mp4", "file"),
