@@ -1,4 +1,4 @@
-"""The cameras of the configuration: each opened once, to see a picture."""
+"""The cameras of the configuration: each opened once, and watched for a moment."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ooblexd.checks import Finding, fail, ok, warn
-from ooblexd.errors import ConfigError, SourceError, SourceRefusedError
-from ooblexd.redaction import mask_url
-from ooblexd.sources import SourceOptions, open_source
+from ooblexd.sources import SourceOptions
+from ooblexd.sources.probe import probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ooblexd.status import StreamStatus
 
 OPEN_WITHIN_S = 6.0
+WATCH_S = 1.0
 # Who publishes to these is not here yet, and need not be.
 _WAITING = ("whip", "upload", "rtmp-listen")
 
@@ -43,15 +43,23 @@ def check_camera(
     if stream.source.startswith("exec:") and (owner := _foreign_owner(config_path)):
         text = f"not tried as root: {config_path} is {owner}'s"
         return [warn(name, text, f"sudo -u {owner} ooblexd doctor")]
-    try:
-        text = _look(stream)
-    except SourceRefusedError as error:
-        remedy = f"correct streams.{stream.name}.source: user and password"
-        return [fail(name, _told(stream, error), remedy)]
-    except (SourceError, ConfigError) as error:
+    return _findings(name, stream)
+
+
+def _findings(name: str, stream: StreamPlan) -> list[Finding]:
+    options = SourceOptions(stream.transport, open_timeout_s=OPEN_WITHIN_S)
+    report = probe(stream.source, options, WATCH_S)
+    if report.video is None:
         remedy = f"is it on, and streams.{stream.name}.source right?"
-        return [fail(name, _told(stream, error), remedy)]
-    return [ok(name, text)]
+        return [fail(name, f"{report.source}: {report.reason}", remedy)]
+    video = report.video
+    size = f"{video.width}x{video.height}"
+    text = f"{video.codec} {size} at {video.fps:.0f} fps, by {report.transport}"
+    told = [ok(name, text)]
+    for warning in report.warnings:
+        what, _, remedy = warning.partition("; ")
+        told.append(warn(name, what, remedy))
+    return told
 
 
 def _foreign_owner(config_path: Path) -> str:
@@ -66,20 +74,3 @@ def _foreign_owner(config_path: Path) -> str:
         return config_path.owner()
     except KeyError:
         return f"#{found.st_uid}"
-
-
-def _told(stream: StreamPlan, error: Exception) -> str:
-    return f"{mask_url(stream.source)}: {error}"
-
-
-def _look(stream: StreamPlan) -> str:
-    options = SourceOptions(stream.transport, open_timeout_s=OPEN_WITHIN_S)
-    source = open_source(stream.source, options)
-    try:
-        picture = source.read()
-        size = f"{picture.width}x{picture.height}"
-        found = source.description
-    finally:
-        source.close()
-    fps = f" at {found.fps:.0f} fps" if found.fps else ""
-    return f"{found.codec} {size}{fps}, by {found.transport}"
