@@ -59,7 +59,7 @@ class AttachReader:
 class ConfigureStream:
     """Work for this stream by this plan; fds: the eventfds that tell of demand.
 
-    Inference and output get the one that wakes them, control all that it writes to.
+    Each worker gets the one that wakes it, control all, since it writes to them.
 
     Attributes:
         plan: A `StreamPlan` as JSON; the credentials of the source only for ingest.
@@ -70,6 +70,7 @@ class ConfigureStream:
         demand_page: Index of control's page.
         ingest_page: Index of the page that the stream's ingest writes.
         ingest_worker_page: Index of the worker page of the stream's ingest.
+        inference_page: Index of the page that the stream's inference writes.
     """
 
     tag: ClassVar[str] = "configure_stream"
@@ -82,6 +83,7 @@ class ConfigureStream:
     demand_page: int
     ingest_page: int
     ingest_worker_page: int
+    inference_page: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class StageWord(enum.IntEnum):
     REVISION = 21  # of the chain that runs
     MAX_AGE_NS = 22
     FAILING_SINCE_NS = 23  # 0: the chain runs as it should
+    IS_IDLE = 25  # 1: nobody wants the frames, see `stages.idle`
     CALL = 24  # the effect being called, see `stages.calls`; 0 between
     AGE = 32  # a histogram: sum in ns, then the buckets
     DURATION = 64  # likewise

@@ -131,7 +131,7 @@ class StreamPages:
         self._samples.append(
             _Sample(
                 now_ns,
-                stages["ingest"].words[StageWord.FRAMES_OUT],
+                _delivered(stages["ingest"]),
                 stages["output"].words[StageWord.FRAMES_OUT],
                 read_histogram(stages["output"], StageWord.AGE),
                 read_histogram(stages["inference"], StageWord.AGE),
@@ -258,6 +258,12 @@ def _restarting(worker: WorkerReading) -> str:
         return f"{worker.name} is starting"
     why = f" ({worker.reason})" if worker.reason else ""
     return f"{worker.name} is being restarted{why}"
+
+
+def _delivered(ingest: Page) -> int:
+    """Return how many frames the source has given, wanted or not."""
+    words = ingest.words
+    return words[StageWord.FRAMES_OUT] + words[StageWord.DROPPED + DropReason.IDLE]
 
 
 def _ms(seconds: float | None) -> float | None:

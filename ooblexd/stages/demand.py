@@ -40,6 +40,10 @@ class Demand:
         """
         with suppress(BlockingIOError):  # none came
             os.eventfd_read(self.wake_fd)
+        return self.is_there(now_ns)
+
+    def is_there(self, now_ns: int) -> bool:
+        """Say whether anybody looks now, for threads that nothing wakes."""
         return (
             self._words[DemandWord.JPEG_VIEWERS] > 0
             or self._words[DemandWord.JPEG_WANTED_UNTIL_NS] > now_ns

@@ -48,6 +48,10 @@ class Idle:
         """Take note that a picture came out of a chain of ``plans``."""
         self._proven = plans
 
+    def note_try(self, now_ns: int) -> None:
+        """Take note that the chain has worked on a frame."""
+        self._tried_ns = now_ns
+
     def work_due(
         self, plans: Plans, now_ns: int, *, is_wanted: bool, is_failing: bool
     ) -> Work:
@@ -71,6 +75,4 @@ class Idle:
         else:
             due = Work.NOTHING if self._is_idle else Work.NEW_CHAIN
         self._is_idle = not is_failing and due is not Work.FRAME
-        if due is Work.FRAME:
-            self._tried_ns = now_ns
         return due

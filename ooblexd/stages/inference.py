@@ -206,7 +206,7 @@ class StreamInference:
         if self.reader is None:
             return True
         self.reader.ring.drain_wake()
-        # While idle only demand wakes it; frames are counted whenever it comes round.
+        # While idle only demand wakes it; what comes is counted when it comes round.
         return self._is_idle or self.reader.ring.prepare_wait()
 
     def prepare_chain(self) -> None:
@@ -293,6 +293,7 @@ class StreamInference:
             self._spare = _fitting(self._spare, self._planes)
             copy_planes(self._planes, self._spare)
         verdict = chain.run(self._planes, header)
+        self._idle.note_try(monotonic_ns())
         self._note(counters, chain, monotonic_ns() - picked_ns, verdict)
         self._send_on(header, verdict, chain)
         counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
@@ -319,7 +320,7 @@ class StreamInference:
         now_ns, chain = monotonic_ns(), self._successor or self._chain
         is_watched = self.demand.is_watched(now_ns)
         if chain is None:
-            self._is_idle = False
+            self._set_idle(is_idle=False)
             return False
         due = self._idle.work_due(
             chain.plans,
@@ -327,14 +328,24 @@ class StreamInference:
             is_wanted=is_watched or any(p.runs_unwatched for p in chain.plans),
             is_failing=chain.failing_since_ns > 0,
         )
-        was_idle, self._is_idle = self._is_idle, due is not Work.FRAME
-        if was_idle or self._is_idle:
+        if self._is_idle:
             forgone = reader.ring.forgo()
             counters.add(StageWord.FRAMES_IN, forgone)
             counters.drop(DropReason.IDLE, forgone)
+        self._set_idle(is_idle=due is not Work.FRAME)
+        if self._is_idle and (lent := reader.ring.newest()) is not None:
+            # Ingest holds a newer one for whoever comes: this one grows old here.
+            with lent:
+                counters.add(StageWord.FRAMES_IN, 1 + lent.passed)
+                counters.drop(DropReason.IDLE, 1 + lent.passed)
         if due is Work.NEW_CHAIN:
             self._forget_scene()
         return self._is_idle
+
+    def _set_idle(self, *, is_idle: bool) -> None:
+        assert self._counters is not None
+        self._is_idle = is_idle
+        self._counters.set(StageWord.IS_IDLE, int(is_idle))
 
     def _chain_for(self, scene: int) -> Chain | None:
         """Return the chain that knows this scene or none, if there is one already."""

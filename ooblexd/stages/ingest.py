@@ -16,10 +16,11 @@ from ooblexd.commands import (
     ConfigureStream,
     SlotsRefused,
 )
-from ooblexd.counters import StageCounters
+from ooblexd.counters import StageCounters, StageWord
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.plan import StreamPlan, parse_stream_plan
 from ooblexd.stages.attachment import WriterEnd
+from ooblexd.stages.demand import Demand
 from ooblexd.stages.geometry import geometry_of
 from ooblexd.stages.inbox import Inbox, UploadRing
 from ooblexd.stages.pump import GRACE_S, Pump, Task
@@ -40,6 +41,8 @@ class IngestStage:
         self._end: WriterEnd | None = None
         self._counters: StageCounters | None = None
         self._pump: Pump | None = None
+        self._demand: Demand | None = None
+        self._inference: StageCounters | None = None
         self._uploads = UploadRing()
 
     def obey(self, message: Message, fds: list[int]) -> None:
@@ -47,6 +50,7 @@ class IngestStage:
         match message:
             case ConfigureStream():
                 self._configure(message)
+                self._heed_demand(message, *fds)
             case AttachWriter():
                 former, self._end = self._end, WriterEnd(message, fds)
                 if self._pump is not None:
@@ -64,8 +68,9 @@ class IngestStage:
             self._start_pump()
 
     def wake_fds(self) -> Iterable[int]:
-        """Uploads wake the loop; the pump itself wakes the reader of its ring."""
-        return self._uploads.wake_fds
+        """Uploads and viewers wake the loop; the pump wakes the reader of its ring."""
+        demand = () if self._demand is None else (self._demand.wake_fd,)
+        return (*self._uploads.wake_fds, *demand)
 
     def step(self) -> float:
         """See that the pump is alive within its own deadline."""
@@ -73,6 +78,8 @@ class IngestStage:
         if pump is None:
             return GRACE_S
         self._uploads.drain()
+        if self._demand is not None and self._demand.is_watched(monotonic_ns()):
+            pump.send_held()
         if pump.failure is not None:
             raise pump.failure
         if monotonic_ns() > pump.deadline_ns:
@@ -103,6 +110,21 @@ class IngestStage:
         elif self._pump is not None:
             self._pump.take(self._task)
 
+    def _heed_demand(self, message: ConfigureStream, wake_fd: int) -> None:
+        board = self._context.board
+        if self._demand is not None:
+            self._demand.close()
+        self._demand = Demand(board.page(message.demand_page), wake_fd)
+        self._inference = StageCounters(board.page(message.inference_page))
+
+    def _is_unwanted(self) -> bool:
+        """Say, to the pump, whether inference leaves frames alone and nobody looks."""
+        demand, inference = self._demand, self._inference
+        if demand is None or inference is None:
+            return False
+        is_idle = inference.value(StageWord.IS_IDLE) == 1
+        return is_idle and not demand.is_there(monotonic_ns())
+
     def _start_pump(self) -> None:
         if self._task is None or self._end is None or self._counters is None:
             return
@@ -112,6 +134,7 @@ class IngestStage:
                 return
             inbox = self._uploads.open_inbox(self._counters)
         self._pump = Pump(self._task, self._end, self._counters, self._context, inbox)
+        self._pump.is_unwanted = self._is_unwanted
         self._pump.start()
 
     def _retire_pump(self) -> None:

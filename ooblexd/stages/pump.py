@@ -31,6 +31,8 @@ from ooblexd.sources.reconnect import retry_delay_s
 from ooblexd.stages.geometry import Geometry, geometry_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ooblexd.plan import StreamPlan
     from ooblexd.sources import Picture, Source
     from ooblexd.stages.attachment import WriterEnd
@@ -65,6 +67,7 @@ class Pump(threading.Thread):
         deadline_ns: When the call that it is in must be over.
         has_answered: Whether the source has delivered or failed: it is known.
         failure: A bug; it ends the worker.
+        is_unwanted: Asked about each picture: nobody would look at it now.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class Pump(threading.Thread):
         self._asked_bytes = 0
         self._refusal = ""
         self._ask_again_ns = 0
+        self.is_unwanted: Callable[[], bool] = lambda: False
+        self._held: Picture | None = None
         self._reminders = Reminders()
         self._is_told_up = False
         self._rate = Rate(on_refused=lambda: self._note_unused(DropReason.RATE))
@@ -104,6 +109,7 @@ class Pump(threading.Thread):
         """Publish nothing more from here on, and end after the call it is in."""
         with self._lock:
             self._retired.set()
+            self._let_go()
             self._rate.max_fps = 0.0  # the next picture ends the call
 
     def attach(self, end: WriterEnd) -> None:
@@ -128,17 +134,17 @@ class Pump(threading.Thread):
         self._counters.report(SourceState.STARTING)
         try:
             while not self._retired.is_set():
-                before = self._counters_out()
+                before_ns = self._last_frame_ns()
                 error = self._connect_and_read()
                 if error is None:
                     return
-                attempt = 1 if self._counters_out() > before else attempt + 1
+                attempt = 1 if self._last_frame_ns() > before_ns else attempt + 1
                 self._pause(error, attempt)
         except BaseException as error:  # noqa: BLE001 # handed to the loop, which raises it
             self.failure = error
 
-    def _counters_out(self) -> int:
-        return self._counters.value(StageWord.FRAMES_OUT)
+    def _last_frame_ns(self) -> int:
+        return self._counters.value(StageWord.LAST_FRAME_NS)
 
     def _connect_and_read(self) -> SourceError | None:
         """Read until the source fails, and return why; None once retired."""
@@ -233,6 +239,36 @@ class Pump(threading.Thread):
                 f"at most {MOST_PIXELS // 1_000_000} megapixels"
             )
         size = self._geometry.size_of(picture.width, picture.height)
+        self._let_go()
+        if self.is_unwanted():
+            # Copied only if somebody comes before the next: a fifth of what is left.
+            self._held = picture
+            self._note_delivery(size)
+        else:
+            self._send(picture, size)
+
+    def send_held(self) -> None:
+        """Publish the picture that nobody wanted when it came; somebody does now."""
+        with self._lock:
+            held, self._held = self._held, None
+            if held is not None:
+                self._send(held, self._geometry.size_of(held.width, held.height))
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held = None
+            self._counters.drop(DropReason.IDLE)
+
+    def _note_delivery(self, size: tuple[int, int]) -> None:
+        counters = self._counters
+        counters.set(StageWord.LAST_FRAME_NS, monotonic_ns())
+        counters.set(StageWord.WIDTH, size[0])
+        counters.set(StageWord.HEIGHT, size[1])
+        if counters.value(StageWord.STATE) != SourceState.RUNNING and not self._refusal:
+            counters.report(SourceState.RUNNING)
+
+    def _send(self, picture: Picture, size: tuple[int, int]) -> None:
+        counters = self._counters
         slot_bytes = HEADER_BYTES + i420_bytes(*size)
         if slot_bytes > self._end.slot_bytes or self._asked_bytes:
             counters.drop(DropReason.NO_ROOM)
@@ -261,13 +297,9 @@ class Pump(threading.Thread):
         header.stamped(Step.INGESTED, now_ns).pack_into(loan.memory)
         ring.publish(loan)
         counters.add(StageWord.FRAMES_OUT)
-        counters.set(StageWord.LAST_FRAME_NS, now_ns)
-        counters.set(StageWord.WIDTH, width)
-        counters.set(StageWord.HEIGHT, height)
         counters.observe(StageWord.AGE, now_ns - picture.capture_ns)
         counters.observe(StageWord.DURATION, now_ns - picture.decoded_ns)
-        if counters.value(StageWord.STATE) != SourceState.RUNNING:
-            counters.report(SourceState.RUNNING)
+        self._note_delivery(size)
 
     def _place(self, picture: Picture, slot: Planes) -> None:
         if self._geometry.changes_nothing:
@@ -296,6 +328,7 @@ class Pump(threading.Thread):
                 f" ({times} times)" if times > 1 else "",
             )
         with self._lock:
+            self._let_go()
             if not self._retired.is_set():
                 self._counters.report(SourceState.DOWN, error.reason)
         self.has_answered = True

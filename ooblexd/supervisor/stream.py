@@ -115,7 +115,7 @@ class Stream:
         rings: By kind; empty while the stream is not enabled. That of uploads comes
             and goes with a source that takes them.
         pages: On the board.
-        demand_fds: By worker, the eventfd by which control wakes it.
+        demand_fds: By kind of worker, the eventfd by which control wakes it.
         is_removed: It goes for good as soon as its workers have ended.
     """
 
@@ -125,8 +125,8 @@ class Stream:
         self.rings: dict[RingKind, StreamRing] = {}
         self.pages = StreamPages.allocate(board)
         self.demand_fds = {
-            name: os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-            for name in (inference, self.output)
+            kind: os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            for kind in ("ingest", "inference", "output")
         }
         self.revision = 0
         self.required_revision = 0
@@ -247,11 +247,11 @@ class Stream:
             demand_page=self.pages.demand,
             ingest_page=self.pages.ingest,
             ingest_worker_page=ingest_worker_page,
+            inference_page=self.pages.inference,
         )
         if worker == CONTROL:
             return message, tuple(self.demand_fds.values())
-        fd = self.demand_fds.get(worker)
-        return message, () if fd is None else (fd,)
+        return message, (self.demand_fds[worker.partition(":")[0]],)
 
     def attachments_for(
         self, worker: str, generation: int

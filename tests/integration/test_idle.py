@@ -63,6 +63,10 @@ def left_alone(appliance: Appliance, stream: str) -> float:
     return metric(appliance, "ooblexd_frames_dropped_total", *labels)
 
 
+def count(appliance: Appliance, name: str, stage: str) -> float:
+    return metric(appliance, name, 'stream="door"', f'stage="{stage}"')
+
+
 def await_idle(appliance: Appliance, stream: str) -> float:
     """Wait until many frames were left alone one after another; see `worked_on`."""
     worked = idle = -1.0
@@ -89,6 +93,18 @@ def test_an_idle_stream_is_healthy_and_says_how_fast_its_source_is(
     checks = appliance.request("GET", "/health").json()["checks"]
     assert (told["state"], told["reason"]) == ("running", "")
     assert checks[f"source:{stream}"]["status"] == "healthy"
+
+
+def test_frames_that_nobody_wants_stay_with_ingest(appliance: Appliance) -> None:
+    await_idle(appliance, "door")
+
+    sent = count(appliance, "ooblexd_frames_total", "ingest")
+    received = count(appliance, "ooblexd_frames_received_total", "ingest")
+    dropped = count(appliance, "ooblexd_frames_dropped_total", "ingest")
+
+    assert count(appliance, "ooblexd_frames_received_total", "inference") == sent
+    # The newest is held for whoever comes; between two questions a few more come.
+    assert 0 <= dropped + sent + 1 - received < 30
 
 
 def test_whoever_asks_for_numbers_is_no_viewer(appliance: Appliance) -> None:

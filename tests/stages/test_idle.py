@@ -20,9 +20,12 @@ class Stream:
 
     def due(self, *, is_wanted: bool = False, is_failing: bool = False) -> Work:
         self.now_ns += FRAME_NS
-        return self.idle.work_due(
+        due = self.idle.work_due(
             self.plans, self.now_ns, is_wanted=is_wanted, is_failing=is_failing
         )
+        if due is Work.FRAME:
+            self.idle.note_try(self.now_ns)
+        return due
 
     def all_due(self, for_ns: int, *, is_failing: bool = False) -> list[Work]:
         frames = for_ns // FRAME_NS

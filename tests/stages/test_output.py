@@ -116,7 +116,7 @@ class Bench:
         self.ingest[StageWord.STATE] = SourceState.RUNNING
         plan = format_plan(StreamPlan("door", "demo:"))
         configure = ConfigureStream(
-            "door", plan, 1, 1, stage, stream, demand, ingest, ingest_worker
+            "door", plan, 1, 1, stage, stream, demand, ingest, ingest_worker, 0
         )
         self.stage.obey(configure, [eventfd()])
         slot_bytes = HEADER_BYTES + i420_bytes(WIDTH, HEIGHT)

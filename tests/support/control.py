@@ -293,6 +293,7 @@ class ControlBench:
             demand_page=pages.demand_page,
             ingest_page=pages.ingest_page,
             ingest_worker_page=0,
+            inference_page=pages.inference_page,
         )
         send(self.end, configure, (stream.demand_fd,))
         if not stream.is_without_memory:
