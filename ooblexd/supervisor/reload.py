@@ -104,7 +104,7 @@ class Configuration:
             self.adopt(parse_daemon_plan(wish.daemon))
 
     def wishes(
-        self, streams: tuple[StreamPlan, ...], wanted: DaemonPlan
+        self, streams: Iterable[StreamPlan], wanted: DaemonPlan
     ) -> dict[str, str]:
         """Return the plan of each stream that is to change, as `plans_between`.
 
@@ -112,7 +112,7 @@ class Configuration:
             streams: As they run, with all that was changed by API meanwhile.
             wanted: What the file says.
         """
-        return plans_between(replace(self.plan, streams=streams), wanted)
+        return plans_between(replace(self.plan, streams=tuple(streams)), wanted)
 
     def status(self) -> ConfigStatus:
         """Return what control is told."""

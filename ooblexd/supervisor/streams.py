@@ -51,7 +51,6 @@ class Streams:
 
     Attributes:
         workers: Of all streams, and control.
-        status: What control is told of the configuration.
         is_closing: The daemon stops: no stream changes any more.
     """
 
@@ -63,7 +62,7 @@ class Streams:
         fork: Callable[[Worker], None],
     ) -> None:
         self.workers = Workers(board, self)
-        self.status: ConfigStatus | None = None
+        self._status: ConfigStatus | None = None
         self.is_closing = False
         self._board = board
         self._page = page
@@ -264,6 +263,11 @@ class Streams:
         if CONTROL in self.workers:
             self.workers[CONTROL].send(message)
 
+    def tell_status(self, status: ConfigStatus) -> None:
+        """Say to control, and each new life of it, how the configuration is."""
+        self._status = status
+        self.tell_control(status)
+
     def _tell_layout(self) -> None:
         layout = Layout(
             supervisor_page=self._page,
@@ -287,8 +291,8 @@ class Streams:
     def brief(self, worker: Worker) -> None:
         """Send a new life all that it needs to know."""
         if worker.name == CONTROL:
-            if self.status is not None:
-                worker.send(self.status)
+            if self._status is not None:
+                worker.send(self._status)
             self._tell_layout()
         for stream in self:
             names = (stream.ingest, stream.inference, stream.output, CONTROL)

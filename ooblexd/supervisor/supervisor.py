@@ -95,7 +95,7 @@ class Supervisor:
         self._streams = Streams(
             self.board, self.page, self.plan.inference_workers, self._fork
         )
-        self._streams.status = configuration.status()
+        self._streams.tell_status(configuration.status())
         self._workers = self._streams.workers
         self._report = Report(
             outside.notifier, self.board, self._streams, configuration.fault
@@ -136,7 +136,7 @@ class Supervisor:
         actions: dict[int, Callable[[], None]] = {self._signals.fd: self._on_signal}
         if self._reading is not None:
             poll.register(self._reading.fd, select.POLLIN)
-            actions[self._reading.fd] = self._reload
+            actions[self._reading.fd] = partial(self._reload, self._reading)
         for worker in self._workers:
             if worker.end is None:
                 continue
@@ -169,6 +169,9 @@ class Supervisor:
         self._report.stopping()
         self._stopping = list(_STOP_ORDER)
         self._streams.is_closing = True
+        self._abandon_reading()
+
+    def _abandon_reading(self) -> None:
         if self._reading is not None:
             self._reading.abandon()
             self._reading = None
@@ -183,11 +186,11 @@ class Supervisor:
             except OSError as error:
                 self._keep_former([f"the file cannot be read: {error.strerror}"])
 
-    def _reload(self) -> None:
+    def _reload(self, reading: Reading) -> None:
         """Do what the file says now; an error in it leaves everything as it runs."""
-        if self._reading is None:
+        if reading is not self._reading:
             return  # it was abandoned in this turn
-        reading, self._reading = self._reading, None
+        self._reading = None
         try:
             wanted = reading.plan()
         except (ConfigError, CannotStartError) as error:
@@ -217,8 +220,7 @@ class Supervisor:
         logger.info("log level: %s", self._log_level)
 
     def _adopt(self, wanted: DaemonPlan) -> None:
-        streams = tuple(stream.plan for stream in self._streams)
-        plans = self.configuration.wishes(streams, wanted)
+        plans = self.configuration.wishes([s.plan for s in self._streams], wanted)
         self.configuration.adopt(wanted)
         self._follow_log_level()  # what follows is told at the new one
         self._streams.resize_pool(self.plan.inference_workers)
@@ -230,18 +232,19 @@ class Supervisor:
 
     def _apply(self, wish: ApplyPlans) -> None:
         """Do what control asks for, and have the file say so."""
-
-        def commit() -> None:
-            self.configuration.commit(wish)
-            self._streams.resize_pool(self.plan.inference_workers)
-
-        changes.apply(self._streams, wish, commit)
+        changes.apply(self._streams, wish, partial(self._commit, wish))
         self._follow_log_level()
         self._tell_status()
 
+    def _commit(self, wish: ApplyPlans) -> None:
+        self.configuration.commit(wish)
+        self._streams.resize_pool(self.plan.inference_workers)
+        if self._reading is not None:  # of the file as it was before
+            self._abandon_reading()
+            self._begin_to_reload()
+
     def _tell_status(self) -> None:
-        self._streams.status = self.configuration.status()
-        self._streams.tell_control(self._streams.status)
+        self._streams.tell_status(self.configuration.status())
 
     def _stop_next_kind(self) -> None:
         assert self._stopping is not None

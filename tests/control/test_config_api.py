@@ -244,6 +244,18 @@ def test_an_edit_by_hand_is_shown_and_loaded_by_the_next_patch(
     assert bench.streams["door"].plan.max_fps == 7
 
 
+def test_a_change_of_a_stream_keeps_what_was_edited_in_it_by_hand(
+    client: httpx.Client, config_path: Path
+) -> None:
+    edited = config_path.read_text().replace("stream1", "stream2")
+    config_path.write_text(edited)
+
+    answer = client.patch("/api/v1/streams/door", json={"max_fps": 5})
+
+    assert answer.status_code == 200
+    assert config_path.read_text() == edited + "max_fps = 5\n"
+
+
 def test_a_file_that_was_broken_by_hand_is_told_and_not_overwritten(
     client: httpx.Client, config_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ooblexd.plan import DaemonPlan, format_plan
 from tests.support.daemon import BLUR, DEMO, PIXELATE, Daemon, Seen, verdicts
 from tests.support.processes import eventually
 
@@ -448,6 +450,32 @@ def test_a_change_of_several_streams_is_made_whole_or_not_at_all(
         daemon.wait_live("yard")
         left = {name.partition(":")[2] for name in daemon.workers()}
         assert left == {"", "0", "yard"}
+
+
+def test_a_reload_that_has_read_an_older_file_undoes_no_change(tmp_path: Path) -> None:
+    gate, file = tmp_path / "gate", tmp_path / "plan"
+    os.mkfifo(gate)
+    plan = DaemonPlan("127.0.0.1", 0, "", streams=(PLAIN,))
+    file.write_text(format_plan(plan))
+    yard = replace(PLAIN, name="yard")
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        with contextlib.suppress(OSError):  # nobody waits at the gate yet
+            opened.append(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    with Daemon(tmp_path, PLAIN, gate=gate) as daemon:
+        daemon.wait_live("plain")
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(is_read, 10)
+
+        file.write_text(format_plan(replace(plan, streams=(PLAIN, yard))))
+        assert daemon.apply(yard)[0] == ""
+        os.close(opened.pop())
+
+        eventually(lambda: "reloaded; streams that changed: none" in daemon.log(), 10)
+        assert "ingest:yard" in daemon.workers()
 
 
 # Dying too often, and ending.

@@ -60,6 +60,7 @@ class Daemon:
         streams: To begin with.
         inference_workers: Size of the pool.
         prefix: A command that runs the daemon, such as ``unshare``.
+        gate: A FIFO that a reload waits at, see `daemon_process`; None lets it pass.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Daemon:
         *streams: StreamPlan,
         inference_workers: int = 1,
         prefix: tuple[str, ...] = (),
+        gate: Path | None = None,
     ) -> None:
         self._log = folder / "daemon.log"
         self._plan = DaemonPlan(
             "127.0.0.1", 0, "", inference_workers=inference_workers, streams=streams
         )
         self._prefix = prefix
+        self._gate = gate
         self._socket, self._theirs = socket.socketpair()
         self._socket.settimeout(_ANSWER_WITHIN_S)
         self._lines = self._socket.makefile("rw")
@@ -86,7 +89,7 @@ class Daemon:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", module, str(fd),
-                 format_plan(self._plan)],
+                 format_plan(self._plan), str(self._gate or "")],
                 cwd=ROOT, stderr=log, pass_fds=[fd],
             )  # fmt: skip
         self._theirs.close()

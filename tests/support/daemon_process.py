@@ -1,7 +1,9 @@
 """The daemon without its control: in that one's place a viewer that reports to a test.
 
-Run as ``python -m tests.support.daemon_process FD PLAN``: ``FD`` is a stream socket to
-the test, ``PLAN`` a `DaemonPlan` as JSON. Supervisor, stages and rings are the real
+Run as ``python -m tests.support.daemon_process FD PLAN GATE``: ``FD`` is a stream
+socket to the test, ``PLAN`` a `DaemonPlan` as JSON. ``GATE`` is empty, or
+a FIFO: then a reload takes its plan from ``plan`` beside it, and goes on when the
+writing end of the FIFO is closed. Supervisor, stages and rings are the real
 ones; the viewer is a worker as control is one, with the same descriptors and messages.
 It answers each line of JSON with one line.
 """
@@ -15,6 +17,7 @@ import select
 import socket
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ooblexd import commands
@@ -217,8 +220,17 @@ def main() -> None:
     listener = open_listener(plan.host, plan.port)
     begin, outside = Configuration(plan), Outside(listener, SignalPipe())
     Supervisor(
-        begin, outside, partial(_run, test), lambda: Reading(lambda: sys.argv[2])
+        begin, outside, partial(_run, test), lambda: Reading(_read_when_allowed)
     ).run()
+
+
+def _read_when_allowed() -> str:
+    if not sys.argv[3]:
+        return sys.argv[2]
+    gate = Path(sys.argv[3])
+    plan = gate.with_name("plan").read_text()
+    gate.read_bytes()
+    return plan
 
 
 if __name__ == "__main__":
