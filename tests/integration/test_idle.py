@@ -44,9 +44,12 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
         assert daemon.stop() == 0
 
 
-def metric(appliance: Appliance, name: str, *labels: str) -> float:
+def metrics_of(appliance: Appliance) -> str:
+    return appliance.request("GET", "/metrics").text
+
+
+def metric(text: str, name: str, *labels: str) -> float:
     """Return the sum of what has all ``labels``, such as ``stage="output"``."""
-    text = appliance.request("GET", "/metrics").text
     lines = re.findall(rf"^{name}\{{(.*)\}} (\S+)$", text, re.MULTILINE)
     return sum(float(n) for said, n in lines if all(label in said for label in labels))
 
@@ -54,17 +57,17 @@ def metric(appliance: Appliance, name: str, *labels: str) -> float:
 def worked_on(appliance: Appliance, stream: str) -> float:
     """Return how many frames the chain of ``stream`` has worked on."""
     labels = (f'stream="{stream}"', 'stage="inference"')
-    return metric(appliance, "ooblexd_frame_age_seconds_count", *labels)
+    return metric(metrics_of(appliance), "ooblexd_frame_age_seconds_count", *labels)
 
 
 def left_alone(appliance: Appliance, stream: str) -> float:
     """Return how many frames of ``stream`` nobody wanted."""
     labels = (f'stream="{stream}"', 'reason="idle"')
-    return metric(appliance, "ooblexd_frames_dropped_total", *labels)
+    return metric(metrics_of(appliance), "ooblexd_frames_dropped_total", *labels)
 
 
-def count(appliance: Appliance, name: str, stage: str) -> float:
-    return metric(appliance, name, 'stream="door"', f'stage="{stage}"')
+def count(text: str, name: str, stage: str) -> float:
+    return metric(text, name, 'stream="door"', f'stage="{stage}"')
 
 
 def await_idle(appliance: Appliance, stream: str) -> float:
@@ -98,13 +101,14 @@ def test_an_idle_stream_is_healthy_and_says_how_fast_its_source_is(
 def test_frames_that_nobody_wants_stay_with_ingest(appliance: Appliance) -> None:
     await_idle(appliance, "door")
 
-    sent = count(appliance, "ooblexd_frames_total", "ingest")
-    received = count(appliance, "ooblexd_frames_received_total", "ingest")
-    dropped = count(appliance, "ooblexd_frames_dropped_total", "ingest")
+    text = metrics_of(appliance)
+    sent = count(text, "ooblexd_frames_total", "ingest")
+    received = count(text, "ooblexd_frames_received_total", "ingest")
+    dropped = count(text, "ooblexd_frames_dropped_total", "ingest")
 
-    assert count(appliance, "ooblexd_frames_received_total", "inference") == sent
-    # The newest is held for whoever comes; between two questions a few more come.
-    assert 0 <= dropped + sent + 1 - received < 30
+    assert count(text, "ooblexd_frames_received_total", "inference") == sent
+    # The newest is held for whoever comes; one may come while the words are read.
+    assert abs(dropped + sent + 1 - received) <= 2
 
 
 def test_whoever_asks_for_numbers_is_no_viewer(appliance: Appliance) -> None:
