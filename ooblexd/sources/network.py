@@ -276,6 +276,7 @@ def _describe(container: InputContainer, transport: str) -> SourceDescription:
         fps=float(rate) if rate else 0.0,
         has_b_frames=bool(codec.has_b_frames),
         transport=transport,
+        pixel_format=codec.pix_fmt or "",
     )
 
 

@@ -19,7 +19,6 @@ from ooblexd.redaction import mask_url
 from ooblexd.sources import open_source
 from ooblexd.sources.clip import open_clip
 from ooblexd.sources.demo import DEMO_CLIP
-from ooblexd.sources.device import device_address, open_capture
 from ooblexd.sources.http import http_address
 from ooblexd.sources.network import open_container
 from ooblexd.sources.options import MOST_PIXELS
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from ooblexd.sources.options import SourceOptions
 
 _RARE_KEYFRAMES_S = 4.0
-_WITHOUT_PACKETS = ("exec", "upload")
+_WITHOUT_PACKETS = ("exec", "upload", "/dev/")
 _MOST_PACKETS = 600  # of a file, which comes as fast as it is read
 
 
@@ -104,8 +103,6 @@ def _open(scheme: str, url: str, options: SourceOptions) -> _Opened:
         return _Opened(open_clip(str(DEMO_CLIP)), "local")
     if scheme == "file":
         return _Opened(open_clip(url.partition(":")[2]), "local")
-    if scheme == "/dev/":
-        return _Opened(open_capture(device_address(url), options), "local")
     if scheme in ("http", "https"):
         return _Opened(open_container(http_address(url), options), "http")
     *first, last = rtsp_addresses(url, options.transport, media="video+audio")

@@ -1,4 +1,11 @@
-"""``/dev/videoN``: a real camera where there is one, and what is told else."""
+"""``/dev/videoN``: a real camera where there is one, and what is told else.
+
+Few machines that build have a camera, and a container cannot load a driver. Where one
+may be loaded, in a virtual machine too, Linux has a camera of its own::
+
+    modprobe vivid n_devs=1 node_types=0x1 input_types=0
+    pytest tests/sources/test_device.py
+"""
 
 from __future__ import annotations
 
@@ -10,21 +17,63 @@ import pytest
 
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.sources import InputOptions, SourceOptions, open_source
-from ooblexd.sources.device import _wishes
+from ooblexd.sources.device import DeviceSource, _wishes
 from ooblexd.sources.probe import probe
 
 
-def test_camera_on_this_machine_is_read() -> None:
+@pytest.fixture
+def camera() -> str:
+    """The first device; skips where there is none."""
     cameras = sorted(Path("/dev").glob("video*"))
     if not cameras:
         pytest.skip("no /dev/videoN here: modprobe vivid, or plug in a camera")
-    source = open_source(str(cameras[0]))
+    return str(cameras[0])
 
+
+def test_camera_on_this_machine_is_read(camera: str) -> None:
+    source = DeviceSource(camera, SourceOptions())
+
+    first, second = source.read(), source.read()
+    source.close()
+
+    assert first.planes().y.shape == (first.height, first.width)
+    assert source.description.width == first.width
+    assert first.capture_ns < second.capture_ns
+
+
+def test_picture_outlives_its_camera(camera: str) -> None:
+    source = DeviceSource(camera, SourceOptions())
+    picture = source.read()
+
+    before = picture.planes().y.copy()
+    source.close()
+
+    assert (picture.planes().y == before).all()
+
+
+def test_camera_that_cannot_do_a_size_gives_its_nearest(camera: str) -> None:
+    source = DeviceSource(camera, SourceOptions(input=InputOptions("auto", 333, 222)))
     picture = source.read()
     source.close()
 
-    assert picture.width > 0
-    assert picture.planes().y.shape == (picture.height, picture.width)
+    assert picture.width != 333
+    assert picture.width == source.description.width
+
+
+def test_camera_of_another_program_is_said_to_be_in_use(camera: str) -> None:
+    source = open_source(camera)
+
+    with pytest.raises(SourceUnavailableError, match="another program uses"):
+        open_source(camera)
+    source.close()
+
+
+def test_probe_tells_what_a_camera_gives(camera: str) -> None:
+    report = probe(camera, SourceOptions(), watch_s=0.5)
+
+    assert report.ok
+    assert report.video is not None
+    assert report.video.pixel_format
 
 
 @pytest.mark.parametrize(
