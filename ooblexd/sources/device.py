@@ -1,4 +1,4 @@
-"""``/dev/videoN``: a camera on this machine, by Video4Linux and FFmpeg.
+"""``/dev/videoN``: a camera on this machine, by Video4Linux and FFmpeg, or by OpenCV.
 
 What the stream's ``input`` names is asked of the device, which may give another size
 or rate. With nothing asked it gives JPEG pictures if it can: raw ones of 1280x720 do
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ooblexd.sources import Source
     from ooblexd.sources.options import InputOptions, SourceOptions
 
+_V4L2 = "v4l2"
 _VIDEO_MAJOR = 81  # of every Video4Linux device
 _FORMATS = {"mjpeg": "mjpeg", "yuyv": "yuyv422", "i420": "yuv420p", "nv12": "nv12"}
 _NOT_A_CAMERA = "the device is no camera"
@@ -93,13 +94,27 @@ class DeviceSource(NetworkSource):
 
 
 def open_device(path: str, options: SourceOptions) -> Source:
-    """Open a camera.
+    """Open a camera, by OpenCV where FFmpeg knows no way to read it.
 
     Raises:
         SourceUnavailableError: It cannot be opened; the reason says why.
     """
     _check(path)
-    return DeviceSource(path, options)
+    # What OpenCV does has its limit too, and both have to fit into the time to open.
+    until_ns = options.now_ns() + int(
+        (options.open_timeout_s - options.read_timeout_s) * NS_PER_S
+    )
+    try:
+        return DeviceSource(path, options)
+    except SourceUnavailableError as error:
+        if not _may_be_read_otherwise(error) or options.now_ns() > until_ns:
+            raise
+        from ooblexd.sources.opencv import OpenCvSource  # noqa: PLC0415 - 40 MB, rarely
+
+        try:
+            return OpenCvSource(path, options)
+        except SourceUnavailableError:
+            raise error from error.__cause__
 
 
 def _may_be_read_otherwise(error: SourceUnavailableError) -> bool:
@@ -136,7 +151,7 @@ def _open(path: str, wish: dict[str, str], options: SourceOptions) -> InputConta
     try:
         # For the container only: a decoder would believe the size that was asked for.
         container = av.open(
-            path, format="v4l2", container_options=wish | _FLAGS, timeout=timeouts
+            path, format=_V4L2, container_options=wish | _FLAGS, timeout=timeouts
         )
     except av.error.ExitError as exc:
         reason = f"nothing came for {options.open_timeout_s:g} s"
@@ -145,6 +160,8 @@ def _open(path: str, wish: dict[str, str], options: SourceOptions) -> InputConta
         told = exc.strerror or type(exc).__name__
         reason = _REASONS.get(exc.errno or 0, f"the device cannot be opened: {told}")
         raise SourceUnavailableError(reason) from without_secrets(exc)
+    except ValueError as exc:  # PyAV knows of no such format
+        raise SourceUnavailableError("FFmpeg was built without v4l2") from exc
     try:
         prepare(container)
     except SourceUnavailableError:

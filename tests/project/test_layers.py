@@ -94,7 +94,10 @@ LAYERS: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "aiortc": set(),
     "av": {"sources", "encoders.jpeg", "checks.codecs"},
-    "cv2": {"effects", "encoders", "stages.geometry", "stages.standins"},
+    "cv2": {
+        *("effects", "encoders", "sources.opencv"),
+        *("stages.geometry", "stages.standins"),
+    },
     "numpy": {
         *("pixels", "sources", "effects", "engines", "encoders", "stages"),
         *("checks.engines", "checks.jpeg"),

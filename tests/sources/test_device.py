@@ -12,13 +12,22 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.sources import InputOptions, SourceOptions, open_source
 from ooblexd.sources.device import DeviceSource, _wishes
+from ooblexd.sources.opencv import OpenCvSource
 from ooblexd.sources.probe import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ooblexd.sources import Source
+
+BOTH = pytest.mark.parametrize("open_it", [DeviceSource, OpenCvSource])
 
 
 @pytest.fixture
@@ -30,8 +39,11 @@ def camera() -> str:
     return str(cameras[0])
 
 
-def test_camera_on_this_machine_is_read(camera: str) -> None:
-    source = DeviceSource(camera, SourceOptions())
+@BOTH
+def test_camera_on_this_machine_is_read(
+    camera: str, open_it: Callable[[str, SourceOptions], Source]
+) -> None:
+    source = open_it(camera, SourceOptions())
 
     first, second = source.read(), source.read()
     source.close()
@@ -41,8 +53,11 @@ def test_camera_on_this_machine_is_read(camera: str) -> None:
     assert first.capture_ns < second.capture_ns
 
 
-def test_picture_outlives_its_camera(camera: str) -> None:
-    source = DeviceSource(camera, SourceOptions())
+@BOTH
+def test_picture_outlives_its_camera(
+    camera: str, open_it: Callable[[str, SourceOptions], Source]
+) -> None:
+    source = open_it(camera, SourceOptions())
     picture = source.read()
 
     before = picture.planes().y.copy()
@@ -51,8 +66,11 @@ def test_picture_outlives_its_camera(camera: str) -> None:
     assert (picture.planes().y == before).all()
 
 
-def test_camera_that_cannot_do_a_size_gives_its_nearest(camera: str) -> None:
-    source = DeviceSource(camera, SourceOptions(input=InputOptions("auto", 333, 222)))
+@BOTH
+def test_camera_that_cannot_do_a_size_gives_its_nearest(
+    camera: str, open_it: Callable[[str, SourceOptions], Source]
+) -> None:
+    source = open_it(camera, SourceOptions(input=InputOptions("auto", 333, 222)))
     picture = source.read()
     source.close()
 
@@ -74,6 +92,37 @@ def test_probe_tells_what_a_camera_gives(camera: str) -> None:
     assert report.ok
     assert report.video is not None
     assert report.video.pixel_format
+
+
+def test_device_that_ffmpeg_cannot_read_is_read_by_opencv(
+    camera: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ooblexd.sources.device._V4L2", "no-such-format")
+
+    source = open_source(camera)
+    picture = source.read()
+    source.close()
+
+    assert isinstance(source, OpenCvSource)
+    assert picture.width > 0
+
+
+def test_ffmpeg_has_the_word_where_neither_can_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Of no camera, but OpenCV is asked for it all the same.
+    monkeypatch.setattr("ooblexd.sources.device._V4L2", "no-such-format")
+    monkeypatch.setattr("ooblexd.sources.device._VIDEO_MAJOR", 1)
+
+    with pytest.raises(SourceUnavailableError) as caught:
+        open_source("/dev/null")
+
+    assert caught.value.reason == "FFmpeg was built without v4l2"
+
+
+def test_opencv_tells_that_it_cannot_read() -> None:
+    with pytest.raises(SourceUnavailableError, match="gives no picture"):
+        OpenCvSource("/dev/null", SourceOptions())
 
 
 @pytest.mark.parametrize(
