@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FILL = 60  # luma; dark, and told from a black picture
 _CELLS = 4.0  # means that a blur leaves across the shorter edge of a zone
+_RIM_PX = 2
 _FINE_BITS = 4  # of OpenCV's fixed point
 
 Points = list[list[float]]
@@ -86,12 +87,16 @@ def _zone(points: Points, plane: Plane) -> Zone:
     corners = np.array(points, np.float64) * (width, height)
     left, top = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (width - 1, height - 1))
     right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 1, (width, height))
-    part = np.zeros((int(bottom - top), int(right - left)), np.uint8)
+    # With a rim, since OpenCV loses lines that run along the very edge of a picture.
+    shape = (int(bottom - top) + 2 * _RIM_PX, int(right - left) + 2 * _RIM_PX)
+    part = np.zeros(shape, np.uint8)
     # A pixel's middle is at .5 of ours and at whole numbers of OpenCV's. fillPoly draws
     # the outline too; one pixel more all around, and none is half covered.
-    fixed = np.rint((corners - (left, top) - 0.5) * (1 << _FINE_BITS)).astype(np.int32)
+    places = corners - (left, top) - 0.5 + _RIM_PX
+    fixed = np.rint(places * (1 << _FINE_BITS)).astype(np.int32)
     cv2.fillPoly(part, [fixed], 255, cv2.LINE_8, _FINE_BITS)
-    mask = cv2.dilate(part, np.ones((3, 3), np.uint8))
+    grown = cv2.dilate(part, np.ones((3, 3), np.uint8))
+    mask = grown[_RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX]
     return Zone(
         slice(int(top), int(bottom)),
         slice(int(left), int(right)),

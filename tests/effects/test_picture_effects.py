@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ooblexd.effects.overlay import drawable
@@ -197,6 +197,7 @@ def test_overlay_draws_what_the_font_has() -> None:
     ),
     size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
 )
+@example(points=[(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)], size=(5, 2))
 @settings(max_examples=60)
 def test_a_zone_covers_every_pixel_that_it_touches(
     points: list[tuple[float, float]], size: tuple[int, int]
