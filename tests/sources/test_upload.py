@@ -60,13 +60,10 @@ def test_a_new_source_says_at_once_that_it_waits(
 
 def given_until_the_wait(source: Source) -> list[Picture]:
     """Return all pictures that are given again before the source waits."""
-    given = []
-    while True:
-        try:
-            given.append(source.read())
-        except SourceWaitingError as wait:
-            assert wait.reason == "nobody sends pictures at present"
-            return given
+    given: list[Picture] = []
+    with pytest.raises(SourceWaitingError, match="nobody sends pictures at present"):
+        given.extend(iter(source.read, None))
+    return given
 
 
 def test_a_picture_is_given_as_it_comes(source: Source, inbox: TimedInbox) -> None:

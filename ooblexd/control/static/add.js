@@ -7,6 +7,9 @@ import { tellProbe } from "./probe.js";
 
 const FIELDS = ["source", "name", "effects"];
 
+const CALM_MS = 700;
+
+let soon = 0;
 let probing = null; // what ends the question that is under way
 
 export async function openAdd() {
@@ -14,7 +17,7 @@ export async function openAdd() {
   const form = $("add-dialog").querySelector("form");
   form.reset();
   clearProblems();
-  $("probe").hidden = true;
+  stopProbe();
   $("add-effects").replaceChildren(...offered().map(effectChoice));
   $("add-dialog").showModal();
   $("source").focus();
@@ -40,10 +43,9 @@ function effectChoice({ effect, summary }, index) {
   return label;
 }
 
-export async function probe() {
+async function probe() {
   stopProbe();
   const source = $("source").value.trim();
-  $("probe").hidden = true;
   if (!source) return;
   probing = new AbortController();
   const { signal } = probing;
@@ -54,14 +56,22 @@ export async function probe() {
     if (!signal.aborted) tellProbe($("probe"), found);
   } catch (problem) {
     if (signal.aborted) return;
-    $("probe").hidden = true;
+    stopProbe();
     tell(problem);
   }
 }
 
+// Asks once nothing was typed for a moment.
+export function probeSoon() {
+  stopProbe();
+  soon = setTimeout(probe, CALM_MS);
+}
+
 export function stopProbe() {
+  clearTimeout(soon);
   probing?.abort();
   probing = null;
+  $("probe").hidden = true;
 }
 
 // onAdded(name) is called once the daemon has the stream.
@@ -70,6 +80,7 @@ export async function add(event, onAdded) {
   const source = $("source").value.trim();
   const name = $("name").value.trim();
   const effect = document.querySelector("#add-effects :checked")?.value ?? "none";
+  stopProbe();
   clearProblems();
   $("add-submit").disabled = true;
   try {

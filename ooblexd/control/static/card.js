@@ -90,7 +90,8 @@ export class Card {
     const isWaiting = picture === "slate" && this.stream?.state === "waiting";
     const text = isWaiting ? "Waiting" : PICTURES[picture] ?? "";
     const isAged = isLive && shown.ageMs !== null;
-    this.find(".badge-text").textContent = isAged ? `${text} · ${Math.round(shown.ageMs)} ms` : text;
+    const age = this.player.mode === "poll" ? "every 2 s" : `${Math.round(shown?.ageMs)} ms`;
+    this.find(".badge-text").textContent = isAged ? `${text} · ${age}` : text;
     this.explain();
   }
 

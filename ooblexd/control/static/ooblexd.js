@@ -1,6 +1,6 @@
 // The page: one card a stream, kept in step with the API by asking it each second.
 
-import { add, openAdd, probe, stopProbe } from "./add.js";
+import { add, openAdd, probeSoon, stopProbe } from "./add.js";
 import { api } from "./api.js";
 import { Card } from "./card.js";
 import { $, say, sentence } from "./dom.js";
@@ -21,13 +21,16 @@ const onScreen = new IntersectionObserver((entries) => {
   share();
 }, { rootMargin: "80px" });
 
-// Who gets one of the few connections: what is on the screen, in its order.
+// Who gets one of the few connections: of what is on the screen first what has a picture
+// to show, in its order. The others show one now and then.
 function share() {
-  let free = document.hidden ? 0 : MOST_CONNECTIONS;
+  const isShown = (card) => card.isVisible && !document.hidden && card.stream?.state !== "stopped";
+  const shown = [...cards.values()].filter(isShown);
+  const isRunning = (card) => card.stream?.state === "running";
+  const live = new Set([...shown.filter(isRunning), ...shown.filter((card) => !isRunning(card))].slice(0, MOST_CONNECTIONS));
   for (const card of cards.values()) {
-    const isWanted = card.isVisible && card.stream?.state !== "stopped";
-    if (!isWanted || document.hidden) card.player.play("off");
-    else card.player.play(free-- > 0 ? "stream" : "poll");
+    if (!isShown(card)) card.player.play("off");
+    else card.player.play(live.has(card) ? "stream" : "poll");
   }
 }
 
@@ -76,7 +79,7 @@ function show(streams) {
 for (const id of ["add", "add-first"]) $(id).addEventListener("click", openAdd);
 $("add-dialog").querySelector("form").addEventListener("submit", (event) => add(event, added));
 $("add-dialog").addEventListener("close", stopProbe);
-$("source").addEventListener("change", probe);
+$("source").addEventListener("input", probeSoon);
 $("health").addEventListener("click", showHealth);
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());

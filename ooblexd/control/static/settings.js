@@ -33,6 +33,9 @@ export function openSettings({ stream, picture, effect, change }) {
     if (zones.length > 0) take("polygons", zones);
     else say($("settings-problem"), "Without a zone nothing changes. To show everything, switch the effect off.");
   };
+  const hasZones = own.some(([key]) => key === "polygons");
+  $("settings-picture").hidden = hasZones; // there it is drawn upon
+  if (!hasZones) mirror(picture, $("settings-picture"));
   const fields = (list) => list.map(([key, schema]) => {
     if (key === "polygons") return new ZoneEditor(picture, said.polygons ?? [], takeZones).root;
     return field(key, schema, said[key] ?? schema.default, (value) => take(key, value));
@@ -41,6 +44,22 @@ export function openSettings({ stream, picture, effect, change }) {
   $("settings-common").replaceChildren(...fields(common));
   $("settings-more").open = false;
   $("settings-dialog").showModal();
+}
+
+// Shows what the card shows, as long as the dialog is open.
+function mirror(picture, canvas) {
+  const context = canvas.getContext("2d");
+  const draw = () => {
+    if (!$("settings-dialog").open || canvas.hidden) return;
+    if (!picture.hidden) {
+      if (canvas.width !== picture.width || canvas.height !== picture.height) {
+        Object.assign(canvas, { width: picture.width, height: picture.height });
+      }
+      context.drawImage(picture, 0, 0);
+    } else context.clearRect(0, 0, canvas.width, canvas.height);
+    requestAnimationFrame(draw);
+  };
+  requestAnimationFrame(draw);
 }
 
 function field(key, schema, value, take) {
