@@ -71,6 +71,8 @@ class ConfigureStream:
         ingest_page: Index of the page that the stream's ingest writes.
         ingest_worker_page: Index of the worker page of the stream's ingest.
         inference_page: Index of the page that the stream's inference writes.
+        scene: Number of the view that the plan means: a frame of another one has not
+            passed it.
     """
 
     tag: ClassVar[str] = "configure_stream"
@@ -84,6 +86,7 @@ class ConfigureStream:
     ingest_page: int
     ingest_worker_page: int
     inference_page: int
+    scene: int = 0
 
 
 @dataclass(frozen=True, slots=True)

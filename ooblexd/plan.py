@@ -155,6 +155,16 @@ def protects_more(old: tuple[EffectPlan, ...], new: tuple[EffectPlan, ...]) -> b
     return any(effect.is_privacy and effect not in old for effect in new)
 
 
+def is_same_scene(one: StreamPlan, other: StreamPlan) -> bool:
+    """Say whether both show the same view of the same source."""
+
+    def scene_of(plan: StreamPlan) -> tuple[object, ...]:
+        source = (plan.source, plan.input, plan.transport)
+        return (*source, plan.rotate, plan.flip, plan.crop)
+
+    return scene_of(one) == scene_of(other)
+
+
 def format_plan(plan: StreamPlan | DaemonPlan) -> str:
     """Return ``plan`` as JSON."""
     return json.dumps(asdict(plan), separators=(",", ":"))

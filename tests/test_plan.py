@@ -15,6 +15,7 @@ from ooblexd.plan import (
     InputPlan,
     StreamPlan,
     format_plan,
+    is_same_scene,
     parse_daemon_plan,
     parse_stream_plan,
     protects_more,
@@ -105,3 +106,11 @@ def test_what_protects_no_more_keeps_no_new_privacy_effect(
 ) -> None:
     if not protects_more(old, new):
         assert all(effect in old for effect in new if effect.is_privacy)
+
+
+def test_another_view_is_another_scene_and_another_rate_is_not() -> None:
+    plan = StreamPlan("door", "demo:")
+
+    assert is_same_scene(plan, replace(plan, max_fps=5.0, jpeg_quality=10))
+    assert not is_same_scene(plan, replace(plan, rotate=180))
+    assert not is_same_scene(plan, replace(plan, source="file:/a.mp4"))

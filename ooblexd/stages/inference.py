@@ -256,6 +256,7 @@ class StreamInference:
         if self._chain is not None:
             self._chain.close()
         self._chain = chain
+        self._told = (True, "")
         assert self._counters is not None
         if not self._is_refused:
             self._counters.report(SourceState.RUNNING)
@@ -286,7 +287,7 @@ class StreamInference:
             return
         header, picked_ns = with_frame
         chain = self._chain_for(header.scene)
-        if chain is None:
+        if chain is None or not self._is_meant(header.scene):
             self._publish_verdict(header, Verdict.COVERED, 0)
             return
         if self._successor is not None:
@@ -347,6 +348,14 @@ class StreamInference:
         self._is_idle = is_idle
         self._counters.set(StageWord.IS_IDLE, int(is_idle))
 
+    def _is_meant(self, scene: int) -> bool:
+        """Say whether the newest plan speaks of this view of the source.
+
+        For a moment after a change frames of the former view are still on their way, or
+        frames of the new one are before its plan: zones would cover the wrong places.
+        """
+        return self._configured is not None and self._configured.scene == scene
+
     def _chain_for(self, scene: int) -> Chain | None:
         """Return the chain that knows this scene or none, if there is one already."""
         if self._scene not in (None, scene):
@@ -397,10 +406,22 @@ class StreamInference:
         told = (verdict is Verdict.LIVE, chain.failure)
         if told != self._told:
             self._told = told
-            counters.set(StageWord.FAILING_SINCE_NS, chain.failing_since_ns)
-            is_down = chain.failure and verdict is not Verdict.LIVE
-            state = SourceState.DOWN if is_down else SourceState.RUNNING
+            self._tell_failure(counters, chain, is_live=verdict is Verdict.LIVE)
+
+    def _tell_failure(
+        self, counters: StageCounters, chain: Chain, *, is_live: bool
+    ) -> None:
+        is_passed = is_live and chain.has_passed
+        since_ns = 0 if is_live and not is_passed else chain.failing_since_ns
+        counters.set(StageWord.FAILING_SINCE_NS, since_ns)
+        if not is_live:
+            state = SourceState.DOWN if chain.failure else SourceState.RUNNING
             counters.report(state, chain.failure)
+        elif is_passed or not chain.failure:
+            counters.report(SourceState.RUNNING, chain.failure)
+        else:
+            words = f"covered now and then: {chain.failure}"
+            counters.report(SourceState.RUNNING, words)
 
     def _max_age_ns(self) -> int:
         """Return the configured bound, else one that the chain itself can meet."""

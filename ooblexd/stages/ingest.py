@@ -21,7 +21,6 @@ from ooblexd.errors import SourceUnavailableError
 from ooblexd.plan import StreamPlan, parse_stream_plan
 from ooblexd.stages.attachment import WriterEnd
 from ooblexd.stages.demand import Demand
-from ooblexd.stages.geometry import geometry_of
 from ooblexd.stages.inbox import Inbox, UploadRing
 from ooblexd.stages.pump import GRACE_S, Pump, Task
 
@@ -93,19 +92,15 @@ class IngestStage:
         self._retire_pump()
 
     def _configure(self, message: ConfigureStream) -> None:
-        """Take a plan: another source needs another pump, another view a new scene."""
+        """Take a plan: another source needs another pump."""
         plan, former = parse_stream_plan(message.plan), self._task
         self._counters = StageCounters(self._context.board.page(message.stage_page))
         if not plan.takes_uploads:
             self._uploads.detach()
+        self._task = Task(plan, message.scene)
         if former is None:
-            self._task = Task(plan, message.revision)
             return
-        is_same_source = _source_of(plan) == _source_of(former.plan)
-        is_same_view = geometry_of(plan) == geometry_of(former.plan)
-        is_same_scene = is_same_source and is_same_view
-        self._task = Task(plan, former.scene if is_same_scene else message.revision)
-        if not is_same_source:
+        if _source_of(plan) != _source_of(former.plan):
             self._retire_pump()
         elif self._pump is not None:
             self._pump.take(self._task)

@@ -20,7 +20,7 @@ from ooblexd.commands import (
 )
 from ooblexd.counters import StreamWord
 from ooblexd.frame import HEADER_BYTES, i420_bytes
-from ooblexd.plan import StreamPlan, format_plan, protects_more
+from ooblexd.plan import StreamPlan, format_plan, is_same_scene, protects_more
 from ooblexd.redaction import mask_url
 from ooblexd.ring import RingControl, RingSpec, Segment, create_segment, map_control
 
@@ -130,6 +130,7 @@ class Stream:
         }
         self.revision = 0
         self.required_revision = 0
+        self.scene = 1
         self.is_removed = False
         self._board = board
         self._words = board.page(self.pages.stream).words
@@ -203,8 +204,16 @@ class Stream:
         self.pages.free(self._board)
 
     def change(self, plan: StreamPlan) -> None:
-        """Take a new plan; what it guards more holds before this returns."""
-        self._revise(plan, is_stricter=protects_more(self.plan.effects, plan.effects))
+        """Take a new plan; what it guards more holds before this returns.
+
+        Another view guards more too: what its crop leaves out, or its zones cover, lies
+        elsewhere in the frames that are still on their way.
+        """
+        is_new_scene = not is_same_scene(self.plan, plan)
+        is_stricter = protects_more(self.plan.effects, plan.effects) or is_new_scene
+        self._revise(plan, is_stricter=is_stricter)
+        if is_new_scene:
+            self.scene = self.revision
 
     def _revise(self, plan: StreamPlan, *, is_stricter: bool) -> None:
         self.plan = plan
@@ -248,6 +257,7 @@ class Stream:
             ingest_page=self.pages.ingest,
             ingest_worker_page=ingest_worker_page,
             inference_page=self.pages.inference,
+            scene=self.scene,
         )
         if worker == CONTROL:
             return message, tuple(self.demand_fds.values())

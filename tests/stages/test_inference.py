@@ -29,6 +29,7 @@ WIDTH, HEIGHT = 320, 180
 SLOT_BYTES = HEADER_BYTES + i420_bytes(WIDTH, HEIGHT)
 NONE = effect_plan("none")
 BLUR = effect_plan("blur_faces")
+ZONE = effect_plan("privacy_zone", polygons=[[[0, 0], [1, 0], [1, 1]]])
 
 
 class Bench:
@@ -80,7 +81,7 @@ class Bench:
         self.demand[DemandWord.JPEG_VIEWERS] = viewers
         os.eventfd_write(self.demand_fd, 1)
 
-    def deliver(self, frames: int = 1) -> None:
+    def deliver(self, frames: int = 1, scene: int = 0) -> None:
         """Publish grey frames as ingest does, without a turn of the stage."""
         for _ in range(frames):
             loan = self.writer.loan()
@@ -91,14 +92,15 @@ class Bench:
                 height=HEIGHT,
                 capture_ns=monotonic_ns(),
                 payload_bytes=SLOT_BYTES - HEADER_BYTES,
+                scene=scene,
             ).pack_into(loan.memory)
             self.writer.publish(loan)
 
-    def verdicts(self, frames: int) -> list[str]:
+    def verdicts(self, frames: int, scene: int = 0) -> list[str]:
         """Deliver frames one by one and return what comes out, '-' for nothing."""
         found = []
         for _ in range(frames):
-            self.deliver()
+            self.deliver(scene=scene)
             self.stage.step()
             lent = self.reader.newest()
             header = unpack_header(lent.memory) if lent else None
@@ -221,3 +223,15 @@ def test_an_effect_that_works_for_itself_is_never_idle(bench: Bench) -> None:
 
     assert bench.verdicts(10) == ["live"] * 10
     assert bench.dropped(DropReason.IDLE) == 0
+
+
+def test_a_frame_of_another_view_than_the_plans_is_covered(bench: Bench) -> None:
+    bench.look(1)
+    assert bench.verdicts(2) == ["live", "live"]
+
+    bench.configure = replace(bench.configure, scene=7)
+    bench.plan(ZONE)
+
+    assert bench.verdicts(3, scene=0) == ["covered"] * 3, "of the former view"
+    assert bench.verdicts(3, scene=7)[-1] == "live"
+    assert bench.verdicts(2, scene=8) == ["covered"] * 2, "its plan is still to come"
