@@ -250,7 +250,7 @@ def judge_inference(
     if inference.words[StageWord.FAILING_SINCE_NS]:
         reason = f"shown without an effect that fails: {why}"
         return Verdict(StreamState.RUNNING, reason, Picture.LIVE)
-    return Verdict(StreamState.RUNNING, "", Picture.LIVE)
+    return Verdict(StreamState.RUNNING, why, Picture.LIVE)
 
 
 def _restarting(worker: WorkerReading) -> str:

@@ -96,7 +96,7 @@ def build_chain(
         effects: list[tuple[EffectPlan, Effect]] = []
         for plan in plans:
             effect = _built(plan, context, watch)
-            opened.callback(effect.close)
+            opened.callback(_close, plan, effect)
             effects.append((plan, effect))
         opened.pop_all()  # the chain's from here
     return Chain(tuple(effects), revision, watch)
@@ -125,6 +125,7 @@ class Chain:
         failing_since_ns: Monotonic time of the first of the failures that go on; 0
             without one. Those that come again and again go on between.
         failure: The newest of them, in words.
+        has_passed: Whether the picture was shown without the effect that failed.
         failures: All of them so far.
     """
 
@@ -138,6 +139,7 @@ class Chain:
         self.revision = revision
         self.failing_since_ns = 0
         self.failure = ""
+        self.has_passed = False
         self.failures = 0
         self._in_a_row = 0
         self._failed_ns = 0
@@ -156,7 +158,7 @@ class Chain:
         for link in self._links:
             try:
                 may_be_shown = _apply(link, picture, at)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 # anybody's code: on_failure decides
+            except BaseException as error:  # noqa: BLE001 # anybody's code: on_failure decides
                 self._note_failure(link.plan, error)
                 has_failed = True
                 verdict = max(verdict, _verdict_of(link.plan, error))
@@ -172,7 +174,7 @@ class Chain:
         """Close the effects."""
         links, self._links = self._links, ()
         for link in links:
-            link.effect.close()
+            _close(link.plan, link.effect)
 
     def _note_success(self) -> None:
         is_over = monotonic_ns() - self._failed_ns > _QUIET_NS
@@ -186,6 +188,7 @@ class Chain:
         self._failed_ns = now_ns
         self.failing_since_ns = self.failing_since_ns or now_ns
         self.failure = _words(plan, error)
+        self.has_passed = _verdict_of(plan, error) is Verdict.LIVE
         if isinstance(error, EffectRestsError):
             return  # said when it began to rest
         what = f"{plan.effect} {type(error).__name__}"
@@ -231,7 +234,20 @@ def _verdict_of(plan: EffectPlan, error: BaseException) -> Verdict:
     return _FAILURE_VERDICT.get(plan.on_failure, Verdict.LIVE)
 
 
+def _close(plan: EffectPlan, effect: Effect) -> None:
+    try:
+        effect.close()
+    except BaseException as error:  # noqa: BLE001 # anybody's code, and the others' turn
+        logger.error("effect %s does not close: %s", plan.effect, _words(plan, error))
+
+
 def _words(plan: EffectPlan, error: BaseException) -> str:
+    """Say in one line what an effect has raised, which may be anybody's too."""
+    try:
+        said = str(error)
+    except BaseException:  # noqa: BLE001 # its own words fail as well
+        said = "(it cannot say why)"
+    clean = "".join(letter if letter.isprintable() else " " for letter in said)
     if isinstance(error, EffectError):
-        return str(error)
-    return f"{plan.effect}: {type(error).__name__}: {error}"
+        return clean
+    return f"{plan.effect}: {type(error).__name__}: {clean}"

@@ -219,6 +219,45 @@ def test_an_effect_that_would_end_the_process_has_failed(planes: Planes) -> None
     assert "SystemExit: 3" in chain.failure
 
 
+class Panic(BaseException):
+    """Of a package: no ``Exception``, and it cannot even be written."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@dataclass
+class Spoilsport(Brighten):
+    """Lets go of the worker in each way that is left."""
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:
+        super().apply(planes, at)
+        raise Panic
+
+    def close(self) -> None:
+        raise Panic
+
+
+def test_nothing_that_an_effect_raises_reaches_the_worker(planes: Planes) -> None:
+    last = Brighten()
+    plan = EffectPlan("trouble", on_failure="cover")
+    chain = Chain(((plan, Spoilsport()), (EffectPlan("none"), last)), 1)
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert chain.failure == "trouble: Panic: (it cannot say why)"
+    chain.close()
+    assert last.closed == 1
+
+
+def test_what_an_effect_raises_is_told_in_one_line(planes: Planes) -> None:
+    error = RuntimeError("one\nline\x1b[31m, not two")
+    chain = Chain(((EffectPlan("trouble"), Fail(error)),), 1)
+
+    chain.run(planes, FRAME)
+
+    assert chain.failure == "trouble: RuntimeError: one line [31m, not two"
+
+
 def test_closing_a_chain_closes_each_effect_once() -> None:
     effects = (Brighten(), Brighten())
     chain = Chain(tuple((plan(), effect) for effect in effects), revision=1)
