@@ -137,7 +137,7 @@ class Program:
         said = os.read(self._err.fileno(), _PIPE_BYTES)
         if not said:
             self._poll.unregister(self._err)
-        self._told = (self._told + said)[-_TOLD_BYTES:]
+        self._told = _newest(self._told + said)
 
     def _how_it_ended(self) -> str:
         """Say it once its output has ended."""
@@ -146,6 +146,15 @@ class Program:
         with contextlib.suppress(BlockingIOError, KeyError):
             self._listen()
         return f"the command {_how(self._process.returncode)}{self.told()}"
+
+
+def _newest(told: bytes) -> bytes:
+    """Keep the end, from a blank on: half a URL would show the password within it."""
+    if len(told) <= _TOLD_BYTES:
+        return told
+    cut = told[-_TOLD_BYTES:]
+    blank = re.search(rb"\s", cut)
+    return cut[blank.end() :] if blank else b""
 
 
 def last_words(text: str) -> str:

@@ -54,7 +54,7 @@ def apply(streams: Streams, wish: ApplyPlans, commit: Callable[[], None]) -> Non
     except OoblexdError as refusal:
         error = str(refusal)
     except OSError as lack:  # descriptors, most likely
-        error = f"the system gives no more: {lack.strerror}"
+        error = f"the system gives no more: {lack.strerror or lack}"
     if leaving:
         streams.retire(leaving, wish.request)  # which answers when they have ended
     else:

@@ -17,7 +17,7 @@ import pytest
 from ooblexd.clock import monotonic_ns
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.sources import InputOptions, SourceOptions, open_source
-from ooblexd.sources.program import Program, last_words
+from ooblexd.sources.program import Program, _newest, last_words
 from tests.support.cameras import require_ffmpeg
 from tests.support.family import MEMBERS, family, is_running, pids_in
 from tests.support.processes import eventually
@@ -327,6 +327,16 @@ def test_of_all_that_is_said_the_line_that_tells_most_is_kept(
 
 def raw() -> SourceOptions:
     return SourceOptions(input=InputOptions("i420", 8, 8))
+
+
+@pytest.mark.parametrize("cut", range(30))
+def test_no_half_of_a_password_is_told_from_a_long_line(cut: int) -> None:
+    line = b"error http://u:hunter2secret@h/ " * 400
+
+    told = _newest(line[: len(line) - cut])
+
+    assert len(told) > 3000
+    assert "secret" not in last_words(told.decode())
 
 
 def test_pictures_are_what_the_command_wrote() -> None:
