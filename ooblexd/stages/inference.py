@@ -256,8 +256,9 @@ class StreamInference:
         if self._chain is not None:
             self._chain.close()
         self._chain = chain
-        self._told = (True, "")
         assert self._counters is not None
+        self._told = (True, "")
+        self._counters.set(StageWord.FAILING_SINCE_NS, 0)
         if not self._is_refused:
             self._counters.report(SourceState.RUNNING)
 
