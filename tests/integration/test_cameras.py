@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JPEG_START = b"\xff\xd8"
 NOTHING_YET = "# streams come by the API\n"
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ effects = ["blur_faces"]
 """
 SIGNALS = [signal.SIGKILL, signal.SIGSTOP]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ effects = [{ effect = "blur_faces", mode = "tracked" }]
 """
 STREAMS = ["door", "yard"]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")

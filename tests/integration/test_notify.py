@@ -14,7 +14,7 @@ from tests.support.systemd_socket import NotifySocket
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 WITH_A_DEAD_CAMERA = f"""
 {DEMO_TOML}
 [streams.yard]

@@ -33,7 +33,7 @@ EXAMPLE = [
     *("ooblexd_sepia/parameters.py", "ooblexd_sepia/sepia.py"),
 ]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")

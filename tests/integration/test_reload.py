@@ -15,7 +15,7 @@ from tests.support.viewer import MjpegViewer
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 def names(daemon: Appliance) -> list[str]:

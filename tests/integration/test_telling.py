@@ -17,7 +17,7 @@ from tests.support.viewer import MjpegViewer
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 
 
 def events(appliance: Appliance) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ def test_an_effect_that_is_slow_is_named_with_its_deadline(
     assert not door.has_ended.is_set()
 
 
-@pytest.mark.parametrize("how", ["sleep", "spin", "segfault"])
+@pytest.mark.parametrize("how", ["sleep", "spin", "segfault", "quit"])
 def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
     appliance: Appliance, door: MjpegViewer, how: str
 ) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PLAIN = replace(DEMO, name="plain")
 BLURRED = replace(DEMO, effects=(BLUR,))
 HOLD_NS = 1_000_000_000
-SCHEDULING_NS = 1_500_000_000  # what a loaded machine may add to a pause
+SCHEDULING_NS = 500_000_000  # what a loaded machine may add to a pause
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where POSIX shared memory is on Linux
 
 pytestmark = pytest.mark.timeout(60)
@@ -122,7 +122,7 @@ def test_one_streams_inference_does_not_disturb_another(daemon: Daemon) -> None:
     plain = daemon.pictures("plain")[before:]
     plain = [seen for seen in plain if seen.at_ns <= during[-1].at_ns]
     assert verdicts(plain) == ["LIVE"]
-    assert longest_gap_ns(plain) < 1_000_000_000
+    assert longest_gap_ns(plain) < 300_000_000
     assert daemon.workers()["inference:1"].restarts == 0
 
 
@@ -277,7 +277,7 @@ def test_changes_of_one_stream_do_not_touch_another(daemon: Daemon) -> None:
 
     plain = daemon.pictures("plain")[since:]
     assert verdicts(plain) == ["LIVE"]
-    assert longest_gap_ns(plain) < 1_000_000_000
+    assert longest_gap_ns(plain) < 500_000_000
     after = {name: worker.pid for name, worker in daemon.workers().items()}
     assert after == pids
 
@@ -549,7 +549,7 @@ def test_a_killed_supervisor_takes_all_with_it(tmp_path: Path) -> None:
         daemon.process.kill()
         daemon.process.wait()
 
-        eventually(lambda: not any(is_alive(pid) for pid in pids))
+        eventually(lambda: not any(is_alive(pid) for pid in pids), within_s=1.0)
     assert set(SHARED_MEMORY.iterdir()) <= segments_before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ def _go_wrong(how: str) -> None:
                 pass
         case "segfault":
             ctypes.string_at(0)
+        case "quit":
+            os._exit(0)
 
 
 def build(plan: EffectPlan, context: EffectContext) -> Trouble:

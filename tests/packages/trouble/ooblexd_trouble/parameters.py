@@ -10,9 +10,9 @@ from ooblexd.effects.parameters import Parameters
 class TroubleParameters(Parameters):
     """The keys beside ``effect``."""
 
-    how: Literal["not", "raise", "exit", "slow", "sleep", "spin", "segfault"] = Field(
-        default="not", description="What it does."
-    )
+    how: Literal[
+        "not", "raise", "exit", "slow", "sleep", "spin", "segfault", "quit"
+    ] = Field(default="not", description="What it does.")
     after: int = Field(default=0, ge=0, le=10_000, description="So many frames.")
     number: int = Field(default=0, description="One that its author does not like.")
 
