@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Picture(Protocol):
-    """A decoded picture that still lies in the decoder's memory.
+    """A picture that still lies in the decoder's memory, or before the decoder.
 
     Attributes:
         width: In pixels, at least 1; odd sizes are allowed.
@@ -69,10 +69,18 @@ class Picture(Protocol):
     def decoded_ns(self) -> int: ...  # noqa: D102 - the class documents it
 
     def copy_to(self, planes: Planes) -> None:
-        """Write the picture as I420 into ``planes``, which have its size."""
+        """Write the picture as I420 into ``planes``, which have its size.
+
+        Raises:
+            BadPictureError: It was not decoded yet, and cannot be.
+        """
 
     def planes(self) -> Planes:
-        """Lend the picture as I420, to be read only and while the picture is kept."""
+        """Lend the picture as I420, to be read only and while the picture is kept.
+
+        Raises:
+            BadPictureError: It was not decoded yet, and cannot be.
+        """
 
 
 class Source(Protocol):

@@ -10,17 +10,19 @@ import av
 
 from ooblexd.clock import NS_PER_S
 from ooblexd.errors import SourceUnavailableError
+from ooblexd.sources.decoding import Decoder
 from ooblexd.sources.options import SourceDescription, SourceOptions
 from ooblexd.sources.pace import Pace
-from ooblexd.sources.picture import DecodedPicture, picture_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from av.container import InputContainer
 
+    from ooblexd.sources.decoding import Taken, WaitingPicture
+    from ooblexd.sources.picture import DecodedPicture
+
 _DEFAULT_FPS = 25.0
-_FAILURES_IN_A_ROW = 10
 
 
 class Clip:
@@ -31,7 +33,7 @@ class Clip:
 
     Args:
         path: Of the file.
-        options: Its clock; nothing else applies to a file.
+        options: Its clock, and whether somebody looks; nothing else applies to a file.
 
     Raises:
         SourceUnavailableError: There is no such file, it cannot be read, or holds no
@@ -48,61 +50,55 @@ class Clip:
         self.description = _describe(self._container)
         self._period_ns = round(NS_PER_S / self.description.fps)
         self._pace = Pace(self._period_ns, options.now_ns)
-        self._frames = self._frames_for_ever()
+        self._options = options
+        self._pictures = self._for_ever()
         self._pictures_read = 0
         self.tick = 0
 
-    def read(self) -> DecodedPicture:
+    def read(self) -> DecodedPicture | WaitingPicture:
         """Block until the next picture is due; a clip never ends.
 
         Raises:
             SourceUnavailableError: The file cannot be decoded any more.
         """
-        frame, clip_ns = next(self._frames)
+        taken, clip_ns = next(self._pictures)
         capture_ns = self._pace.wait_until(clip_ns)
         self.tick = self._pictures_read + self._pace.missed
         self._pictures_read += 1
-        return picture_of(
-            frame, pts_ns=clip_ns, capture_ns=capture_ns, decoded_ns=capture_ns
+        return taken.as_picture(
+            pts_ns=clip_ns, capture_ns=capture_ns, decoded_ns=capture_ns
         )
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._container.close()
 
-    def _frames_for_ever(self) -> Iterator[tuple[av.VideoFrame, int]]:
-        """Yield each frame with its time in ns, which goes on over repetitions."""
+    def _for_ever(self) -> Iterator[tuple[Taken, int]]:
+        """Yield each picture with its time in ns, which goes on over repetitions."""
         end_ns = 0
         while True:
             start_ns = end_ns
-            for frame in self._frames_once():
-                clip_ns = end_ns
-                if frame.pts is not None and frame.time_base is not None:
-                    clip_ns = start_ns + int(frame.pts * frame.time_base * NS_PER_S)
+            for taken, at_ns in self._once():
+                clip_ns = end_ns if at_ns is None else start_ns + at_ns
                 clip_ns = max(clip_ns, end_ns - self._period_ns // 2)
                 end_ns = clip_ns + self._period_ns
-                yield frame, clip_ns
+                yield taken, clip_ns
             if end_ns == start_ns:
                 raise SourceUnavailableError("no picture of the file can be decoded")
             self._rewind()
 
-    def _frames_once(self) -> Iterator[av.VideoFrame]:
-        failures = 0
+    def _once(self) -> Iterator[tuple[Taken, int | None]]:
+        """Yield each picture with its time since the first one, where it has one."""
+        stream = self._container.streams.video[0]
+        decoder = Decoder(stream.codec_context, self._options, "the file is damaged")
         first_pts: int | None = None
-        for packet in self._container.demux(self._container.streams.video[0]):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError as exc:
-                failures += 1
-                if failures >= _FAILURES_IN_A_ROW:
-                    raise SourceUnavailableError("the file is damaged") from exc
-                continue
-            for frame in frames:
-                failures = 0
-                if frame.pts is not None:
-                    first_pts = frame.pts if first_pts is None else first_pts
-                    frame.pts -= first_pts
-                yield frame
+        for packet in self._container.demux(stream):
+            for taken in decoder.take(packet, self._options.now_ns()):
+                at_ns = None
+                if taken.pts is not None and stream.time_base is not None:
+                    first_pts = taken.pts if first_pts is None else first_pts
+                    at_ns = int((taken.pts - first_pts) * stream.time_base * NS_PER_S)
+                yield taken, at_ns
 
     def _rewind(self) -> None:
         # Seeking is for what cannot seek (raw H.264) no more certain than opening anew,

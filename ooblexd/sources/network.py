@@ -23,8 +23,8 @@ from av.codec.context import Flags
 
 from ooblexd.clock import NS_PER_S
 from ooblexd.errors import SourceError, SourceUnavailableError
+from ooblexd.sources.decoding import Decoder, Taken
 from ooblexd.sources.options import SourceDescription, SourceOptions
-from ooblexd.sources.picture import DecodedPicture, picture_of
 from ooblexd.sources.reasons import LogLine, explain, without_secrets
 from ooblexd.sources.url import split_login
 
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
-_FAILURES_IN_A_ROW = 10
-_REORDERED = 32  # more packets than any decoder holds back
-_UNWANTED = -1  # stands for an arrival
+    from ooblexd.sources import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +84,15 @@ class NetworkSource:
         try:
             self._stream = self._container.streams.video[0]
             self._skims = is_intra_only(self._stream.codec_context)
-            self._frames = self._decoded()
-            self._first: tuple[av.VideoFrame, int] | None = next(self._frames)
+            self._decoder = Decoder(self._stream.codec_context, options)
+            self._pictures = self._taken()
+            self._first: Taken | None = next(self._pictures)
             self.description = _describe(self._container, address.transport)
         except SourceError:
             self._container.close()
             raise
 
-    def read(self) -> DecodedPicture:
+    def read(self) -> Picture:
         """Block until the next picture that the rate admits.
 
         Raises:
@@ -101,15 +100,14 @@ class NetworkSource:
                 nothing that came could be decoded.
         """
         self._extend_deadline()
-        frame, arrival_ns = self._first or next(self._frames)
+        taken = self._first or next(self._pictures)
         self._first = None
         pts_ns = 0
-        if frame.pts is not None and frame.time_base is not None:
-            pts_ns = int(frame.pts * frame.time_base * NS_PER_S)
-        return picture_of(
-            frame,
+        if taken.pts is not None and self._stream.time_base is not None:
+            pts_ns = int(taken.pts * self._stream.time_base * NS_PER_S)
+        return taken.as_picture(
             pts_ns=pts_ns,
-            capture_ns=arrival_ns,
+            capture_ns=taken.arrival_ns,
             decoded_ns=self._options.now_ns(),
         )
 
@@ -117,44 +115,23 @@ class NetworkSource:
         """Say goodbye and close the connection; a second call does nothing."""
         self._container.close()
 
-    def _decoded(self) -> Iterator[tuple[av.VideoFrame, int]]:
-        """Yield each frame with the arrival of the packet that it came in."""
-        failures = 0
-        is_synced = False
-        arrivals: dict[int | None, int] = {}
+    def _taken(self) -> Iterator[Taken]:
+        """Yield each picture that is wanted."""
         for packet, arrival_ns in self._packets():
-            is_wanted = not is_synced or self._options.rate.admits(arrival_ns)
+            is_wanted = not self._decoder.is_synced or self._options.rate.admits(
+                arrival_ns
+            )
             if not is_wanted:
                 self._extend_deadline()
                 if self._skims:
                     continue
-            self._skip_what_nothing_needs(is_wanted=is_wanted)
-            arrivals[packet.pts] = arrival_ns if is_wanted else _UNWANTED
-            while len(arrivals) > _REORDERED:
-                del arrivals[next(iter(arrivals))]
-            frames, failure = _decode(packet)
-            # Before the first keyframe a decoder may well complain.
-            failures += failure is not None and (is_synced or packet.is_keyframe)
-            if failures >= _FAILURES_IN_A_ROW:
-                raise SourceUnavailableError(
-                    "what arrives cannot be decoded"
-                ) from failure
-            for frame in frames:
-                failures = 0
-                is_synced = is_synced or frame.key_frame or not frame.is_corrupt
-                at_ns = arrivals.pop(frame.pts, arrival_ns)
-                if is_synced and at_ns != _UNWANTED:
-                    yield frame, at_ns
+            yield from self._decoder.take(packet, arrival_ns, is_wanted=is_wanted)
             if self._options.now_ns() > self._deadline_ns:
                 raise SourceUnavailableError("no picture in what arrives")
 
     def _extend_deadline(self) -> None:
         """Something came, if nothing that is wanted."""
         self._deadline_ns = self._options.now_ns() + _ns(self._options.read_timeout_s)
-
-    def _skip_what_nothing_needs(self, *, is_wanted: bool) -> None:
-        """Have the decoder pass over a picture that no other one refers to."""
-        self._stream.codec_context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
 
     def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], int]]:
         packets = self._container.demux(self._stream)
@@ -238,16 +215,6 @@ def resolve(address: Address, timeout_s: float) -> None:
         raise SourceUnavailableError(f"nobody knows the host{named} in time") from exc
     if error is not None:
         raise SourceUnavailableError(f"there is no host{named}") from error
-
-
-def _decode(
-    packet: av.Packet[av.VideoStream],
-) -> tuple[list[av.VideoFrame], av.FFmpegError | None]:
-    """Return the frames of a packet, and why there are none where it is damaged."""
-    try:
-        return packet.decode(), None
-    except av.FFmpegError as exc:
-        return [], without_secrets(exc)
 
 
 def prepare(container: InputContainer) -> None:

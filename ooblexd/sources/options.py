@@ -60,6 +60,8 @@ class SourceOptions:
         on_delay: Told why it takes long to open, while it is waited for.
         now_ns: The monotonic clock, in ns.
         inbox: For ``upload:`` only: where the pictures arrive.
+        is_unwanted: Asked about each picture: nobody would look at it now. So it need
+            not be decoded before somebody asks for its samples.
     """
 
     transport: Transport = "auto"
@@ -71,6 +73,7 @@ class SourceOptions:
     on_delay: Callable[[str], None] = _ignore
     now_ns: Callable[[], int] = monotonic_ns
     inbox: Inbox | None = None
+    is_unwanted: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

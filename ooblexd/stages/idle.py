@@ -1,6 +1,7 @@
 """When the chain of a stream is idle: pure.
 
-Decoding never stops, analysis is for those who look. The rules are these.
+Reading never stops and `ooblexd.sources.decoding` keeps pictures at hand; analysis is
+for those who look. The rules are these.
 
 1. While somebody looks, every frame is worked on, and for two seconds more: who loads a
    page again, or asks for a snapshot each second, finds the tracks still warm.

@@ -159,6 +159,7 @@ class Pump(threading.Thread):
                 input=InputOptions(**asdict(self._plan.input)),
                 on_passed_over=lambda: self._note_unused(DropReason.PASSED_OVER),
                 on_delay=self._note_delay,
+                is_unwanted=self.is_unwanted,
             )
             source = open_source(self._plan.source, options)
         except SourceError as error:
@@ -241,7 +242,7 @@ class Pump(threading.Thread):
         size = self._geometry.size_of(picture.width, picture.height)
         self._let_go()
         if self.is_unwanted():
-            # Copied only if somebody comes before the next: a fifth of what is left.
+            # Decoded and copied only if somebody comes before the next.
             self._held = picture
             self._note_delivery(size)
         else:
@@ -274,7 +275,10 @@ class Pump(threading.Thread):
             counters.drop(DropReason.NO_ROOM)
             self._ask_for(slot_bytes)
             return
-        self._publish(picture, size)
+        try:
+            self._publish(picture, size)
+        except BadPictureError:
+            counters.add(StageWord.FAILED)
 
     def _publish(self, picture: Picture, size: tuple[int, int]) -> None:
         ring, counters = self._end.ring, self._counters

@@ -1,22 +1,24 @@
 """What does a stream cost that nobody watches, and how soon is its first picture there?
 
 Setup: the daemon as its user has it, one stream of 1280x720 H.264 at 30 frames a second
-(the clip of the demo, read as a file, 2.6 Mb/s), its chain empty, `blur_faces` on every
-frame or `tracked`. It is left alone until the chain is idle; then processor time is
-counted. Then viewers of its MJPEG come one at a time, each once the chain is idle
-again, and others ask for a snapshot.
+(the clip of the demo, read as a file, 2.6 Mb/s, a keyframe a second), its chain empty,
+`blur_faces` on every frame or `tracked`; and one from an RTSP camera on loopback, at 25
+frames a second and with keyframes a second or, the worst case, ten apart. It is left
+alone until the chain is idle; then processor time is counted. Then viewers of its MJPEG
+come one at a time, each once the chain is idle again, and others ask for a snapshot.
 
 Formula: processor time is user and system time of each process from ``/proc/PID/stat``
 over the interval, 100 % is one core; the total is of all of the daemon's. The first
 picture is counted from before the connection to the last byte of the first part, or of
 the snapshot, that is ``live``; median and worst.
 
-Left out: a network and a camera's own delay. The viewer shares the cores with the
-daemon.
+Left out: a real network and a camera's own delay. The viewer and the RTSP camera share
+the cores with the daemon.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import tempfile
@@ -28,16 +30,27 @@ from typing import TYPE_CHECKING, NamedTuple
 from ooblexd.sources.demo import DEMO_CLIP
 from tests.benchmarks.bench_end_to_end import children_of, cpu_s
 from tests.support.appliance import Appliance
+from tests.support.cameras import CLIP_FPS, encode_clip, make_clips, rtsp_camera
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+class Case(NamedTuple):
+    """A stream: where it comes from and what is done to it."""
+
+    source: str  # empty for the demo's clip, else the RTSP camera's seconds a keyframe
+    chain: str
+
 
 CASES = {
-    "none": "[]",
-    "blur_faces": '["blur_faces"]',
-    "blur_faces, tracked": '[{ effect = "blur_faces", mode = "tracked" }]',
+    "none": Case("", "[]"),
+    "blur_faces": Case("", '["blur_faces"]'),
+    "blur_faces, tracked": Case("", '[{ effect = "blur_faces", mode = "tracked" }]'),
+    "none, RTSP": Case("1", "[]"),
+    "none, RTSP, keyframes 10 s apart": Case("10", "[]"),
 }
 _WORKED = re.compile(
     r'^ooblexd_frame_age_seconds_count\{stage="inference".*\} (\S+)$', re.MULTILINE
@@ -48,7 +61,7 @@ _QUIET_S = 1.0
 class Result(NamedTuple):
     """Of one chain: processor time in percent of a core, first pictures in ms."""
 
-    effects: str
+    stream: str
     cpu: float
     ingest: float
     inference: float
@@ -63,19 +76,23 @@ class Result(NamedTuple):
     snapshots_ms: list[float]
 
 
-def measure(effects: str, chain: str, seconds: float, tries: int) -> Result:
+def measure(name: str, seconds: float, tries: int) -> Result:
     """Leave a daemon of its own alone, then look at it, again and again."""
-    toml = f'[streams.door]\nsource = "file:{DEMO_CLIP}"\neffects = {chain}\n'
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Appliance(Path(folder), toml) as appliance,
-    ):
+    case = CASES[name]
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"file:{DEMO_CLIP}"
+        if case.source:
+            make_camera_clip(folder, keyframes_s=int(case.source))
+            url = stack.enter_context(rtsp_camera(folder)).url("h264")
+        toml = f'[streams.door]\nsource = "{url}"\neffects = {case.chain}\n'
+        appliance = stack.enter_context(Appliance(folder, toml))
         await_idle(appliance)
         shares = cpu_shares(appliance.process.pid, seconds)
         firsts_ms = [timed(appliance, first_picture) for _ in range(tries)]
         snapshots_ms = [timed(appliance, live_snapshot) for _ in range(tries)]
     return Result(
-        effects,
+        name,
         cpu=sum(shares.values()),
         ingest=shares["ingest:door"],
         inference=shares["inference:0"],
@@ -151,10 +168,6 @@ def name_of(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
-def _alone_s(pid: int) -> float:
-    return cpu_s(pid)  # a worker has no children
-
-
 def _metrics(appliance: Appliance) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", appliance.port, timeout=10)
     connection.request("GET", "/metrics")
@@ -163,13 +176,26 @@ def _metrics(appliance: Appliance) -> str:
     return text
 
 
-def run(seconds: float = 20.0, tries: int = 20) -> list[Result]:
-    """Measure every chain."""
-    return [measure(name, chain, seconds, tries) for name, chain in CASES.items()]
+def make_camera_clip(folder: Path, *, keyframes_s: int) -> None:
+    """Encode the whole demo as a camera would, 1280x720 at 25 frames a second."""
+    make_clips(folder)
+    interval = str(keyframes_s * CLIP_FPS)
+    encode_clip(
+        folder / "clip.264",
+        *("-c:v", "libx264", "-preset", "veryfast", "-bf", "0"),
+        *("-g", interval, "-keyint_min", interval, "-sc_threshold", "0"),
+        seconds=10,
+    )
+
+
+def run(seconds: float = 15.0, tries: int = 8) -> Iterator[Result]:
+    """Measure every case."""
+    for name in CASES:
+        yield measure(name, seconds, tries)
 
 
 def test_what_nobody_watches_can_be_measured() -> None:
-    result = measure("none", "[]", seconds=1, tries=1)
+    result = measure("none", seconds=1, tries=1)
 
     assert result.cpu > 0
     assert result.first_p50_ms > 0

@@ -1,4 +1,4 @@
-"""While nobody looks at a stream it is decoded, and nothing more.
+"""While nobody looks at a stream it is read, and hardly more.
 
 How little that costs and how soon the first viewer sees a picture is measured by the
 benchmark ``idle``.

@@ -2,8 +2,9 @@
 
 ``tools/bench [NAME...]`` calls this. A benchmark is a module of ``tests/benchmarks``
 whose docstring says its question, setup, formula and what it leaves out, and whose
-``run()`` returns its rows: named tuples of one kind. The table shows their fields, but
-for lists of single samples, which are in the JSON alone.
+``run()`` gives its rows, together or each as it is measured: named tuples of one kind.
+The table shows their fields, but for lists of single samples, which are in the JSON
+alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def main() -> int:
         question = (module.__doc__ or name).splitlines()[0]
         sys.stdout.write(f"\n{question}\n\n")
         machine = describe_machine()
-        rows = module.run()
+        rows = []
+        for row in module.run():
+            rows.append(row)
+            sys.stderr.write(f"measured: {_in_brief(row)}\n")
         path = write_results(name, question, machine, rows)
         sys.stdout.write(f"{format_table(rows)}\n\n{_in_words(machine)}\n")
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
@@ -65,6 +69,12 @@ def format_table(rows: Sequence[Any]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def _in_brief(row: Any) -> str:
+    """Return a row on a line, for whoever waits for the table."""
+    cells = [_cell(value) for value in row if not isinstance(value, list)]
+    return ", ".join(cells)
 
 
 def _cell(value: float | str) -> str:

@@ -20,8 +20,8 @@ from ooblexd.sources.pixelclock import stamp
 if TYPE_CHECKING:
     from ooblexd.frame import Matrix
     from ooblexd.pixels import Planes
+    from ooblexd.sources import Picture
     from ooblexd.sources.options import SourceOptions
-    from ooblexd.sources.picture import DecodedPicture
 
 __all__ = ["DEMO_CLIP", "DemoSource", "StampedPicture"]
 
@@ -33,7 +33,7 @@ DEMO_CLIP = Path(__file__).with_name("demo.mp4")
 class StampedPicture:
     """A `ooblexd.sources.Picture` of the demo; its copy carries the clock."""
 
-    picture: DecodedPicture
+    picture: Picture
     width: int
     height: int
     full_range: bool
