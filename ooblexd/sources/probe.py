@@ -22,9 +22,9 @@ from ooblexd.sources.demo import DEMO_CLIP
 from ooblexd.sources.http import http_address
 from ooblexd.sources.network import open_container
 from ooblexd.sources.options import MOST_PIXELS
-from ooblexd.sources.reasons import explain, is_transport_refused, without_secrets
+from ooblexd.sources.reasons import explain, without_secrets
 from ooblexd.sources.report import AudioReport, SourceReport, VideoReport
-from ooblexd.sources.rtsp import rtsp_addresses
+from ooblexd.sources.rtsp import by_transport
 from ooblexd.sources.url import scheme_of
 
 if TYPE_CHECKING:
@@ -105,14 +105,12 @@ def _open(scheme: str, url: str, options: SourceOptions) -> _Opened:
         return _Opened(open_clip(url.partition(":")[2]), "local")
     if scheme in ("http", "https"):
         return _Opened(open_container(http_address(url), options), "http")
-    *first, last = rtsp_addresses(url, options.transport, media="video+audio")
-    for address in first:
-        try:
-            return _Opened(open_container(address, options), address.transport)
-        except SourceUnavailableError as error:
-            if not is_transport_refused(error):
-                raise
-    return _Opened(open_container(last, options), last.transport)
+    return by_transport(
+        url,
+        options.transport,
+        lambda address: _Opened(open_container(address, options), address.transport),
+        media="video+audio",
+    )
 
 
 def _probe_packets(
