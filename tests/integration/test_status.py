@@ -265,9 +265,9 @@ def test_the_watch_outlives_a_restart_and_gives_the_terminal_back(
                 terminal.clear()
                 eventually(terminal.shows(f":{second.port}/"), 15)
                 terminal.process.send_signal(signal.SIGINT)
-                assert terminal.process.wait(10) == 0
-                # The cursor is visible again, on the former screen.
+                # The former screen again; who does not read blocks who draws.
                 eventually(terminal.shows("\x1b[?1049l"))
+                assert terminal.process.wait(10) == 0
                 assert b"Traceback" not in terminal._text
         finally:
             terminal.close()
