@@ -48,6 +48,14 @@ ASK = """
 import sys, urllib.request
 print(urllib.request.urlopen("http://127.0.0.1:8800" + sys.argv[1]).read().decode())
 """
+ASK_WHATEVER = """
+import sys, urllib.request, urllib.error
+try:
+    answer = urllib.request.urlopen("http://127.0.0.1:8800" + sys.argv[1])
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.read().decode())
+"""
 TAKE = """
 import sys, urllib.request
 answer = urllib.request.urlopen("http://127.0.0.1:8800" + sys.argv[1])
@@ -294,6 +302,33 @@ def test_the_journal_reads_well_and_holds_no_password(service: Box) -> None:
     assert all(not entry["MESSAGE"].startswith("<") for entry in said)
     assert {"4", "6"} <= {entry["PRIORITY"] for entry in said}
     assert not any("s3cret" in line or "Traceback" in line for line in lines)
+
+
+def test_journalctl_finds_what_is_worth_a_warning(service: Box) -> None:
+    journal = ("journalctl", "-u", "ooblexd", "-o", "cat", "-p")
+
+    warnings = service.run(*journal, "warning")
+    everything = service.run(*journal, "info")
+
+    assert "source down: connection refused" in warnings
+    assert "delivers 1280x720" in everything
+    assert "delivers 1280x720" not in warnings
+
+
+def test_a_broken_file_at_the_boxs_start_is_no_dead_box(service: Box) -> None:
+    service.configure("[streams.demo]\nsuorce = 1\n")
+    service.reboot()
+    eventually(service.is_active, 60)
+
+    status = service.run("systemctl", "status", "ooblexd")
+    health = json.loads(service.python("-c", ASK_WHATEVER, "/health"))
+
+    assert "streams.demo.suorce: unknown key" in status
+    assert "streams.demo.suorce" in json.dumps(health)
+    assert service.streams() == ["demo", "yard"]  # the last good version runs
+    service.configure(DEMO_AND_A_DEAD_CAMERA)
+    service.run("systemctl", "reload", "ooblexd")
+    eventually(lambda: "suorce" not in service.shown("StatusText"), 20)
 
 
 def test_it_starts_when_the_box_does(service: Box) -> None:

@@ -59,6 +59,27 @@ def test_a_reload_changes_the_level_of_every_process(tmp_path: Path) -> None:
         assert "after a restart only" not in daemon.log()
 
 
+def test_the_level_is_changed_by_the_api_in_the_running_workers(
+    tmp_path: Path,
+) -> None:
+    with Appliance(tmp_path, toml_of("error", "demo:")) as daemon:
+        eventually(lambda: daemon.stream("demo")["state"] == "running", 20)
+        assert "delivers" not in daemon.log()
+        worker = daemon.pid_of("ingest:demo")
+
+        change = {"log": {"level": "info"}}
+        answer = daemon.request("PATCH", "/api/v1/config", json=change)
+        assert answer.status_code == 200, answer.text
+        for source in ("upload:", "demo:"):
+            path = "/api/v1/streams/demo"
+            answer = daemon.request("PATCH", path, json={"source": source})
+            assert answer.is_success, answer.text
+
+        eventually(lambda: "demo: delivers" in daemon.log(), 20)
+        assert daemon.pid_of("ingest:demo") == worker
+        assert 'level = "info"' in daemon.config.read_text()
+
+
 def toml_of(level: str, source: str) -> str:
     log = f'[log]\nlevel = "{level}"\nformat = "text"\n'
     return f'{log}[streams.demo]\nsource = "{source}"\n'
