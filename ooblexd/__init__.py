@@ -28,8 +28,9 @@ Reading order:
 3. `stages`, `stages.context`, `stages.ingest`, `stages.pump`, `stages.inbox`,
    `stages.geometry`, `stages.attachment` — into the raw ring
 4. `ring`, `ring.spec`, `ring.writer`, `ring.reader` — between processes
-5. `stages.inference`, `stages.chain`, `stages.calls`, `stages.idle`, `stages.demand`,
-   `effects`, `engines` — through the effects, while somebody looks
+5. `stages.inference`, `stages.succession`, `stages.chain`, `stages.calls`,
+   `stages.idle`, `stages.demand`, `effects`, `engines` — through the effects, while
+   somebody looks
 6. `stages.output`, `stages.showing`, `stages.surroundings`, `stages.standins`,
    `encoders`, `encoders.jpeg` — what may be shown, encoded once
 7. `supervisor`, `supervisor.states`, `supervisor.restart`, `supervisor.worker`,
