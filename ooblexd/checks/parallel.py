@@ -156,7 +156,7 @@ def _live(check: Check, answer: int, words: int, parent: int) -> NoReturn:
         os.write(answer, json.dumps(rows).encode())
         code = 0
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        sys.excepthook(*sys.exc_info())  # nobody else would ever say why
         raise
     finally:
         with contextlib.suppress(OSError, ValueError):

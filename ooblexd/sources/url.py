@@ -46,6 +46,7 @@ SCHEMES = {
 """Every kind of source that `ooblexd.sources.open_source` opens, by its scheme."""
 
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
+_BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/[\w./-]*)?")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]+\]|[^:\[\]]*)(?::\d*)?", re.IGNORECASE)
 
 
@@ -137,4 +138,5 @@ def _no_such_scheme(url: str, name: str) -> str:
         return f"no source {name}:{hint} (allowed: {allowed})"
     if url.startswith("/"):
         return f"a path needs file: before it (allowed: {allowed})"
-    return f"a source is a URL (allowed: {allowed})"
+    hint = f"; did you mean rtsp://{url}?" if _BARE_HOST.fullmatch(url) else ""
+    return f"a source is a URL{hint} (allowed: {allowed})"

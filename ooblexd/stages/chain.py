@@ -237,8 +237,9 @@ def _verdict_of(plan: EffectPlan, error: BaseException) -> Verdict:
 def _close(plan: EffectPlan, effect: Effect) -> None:
     try:
         effect.close()
-    except BaseException as error:  # noqa: BLE001 # anybody's code, and the others' turn
-        logger.error("effect %s does not close: %s", plan.effect, _words(plan, error))
+    except BaseException as error:  # anybody's code, and the others' turn
+        words = _words(plan, error)
+        logger.error("effect %s does not close: %s", plan.effect, words, exc_info=error)
 
 
 def _words(plan: EffectPlan, error: BaseException) -> str:

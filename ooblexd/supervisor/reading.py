@@ -128,7 +128,7 @@ def _read(parse: Callable[[], str], fd: int, parent: int) -> NoReturn:
             text, code = "\n".join(error.problems), _FAULTY
         os.write(fd, text.encode())
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        sys.excepthook(*sys.exc_info())  # nobody else would ever say why
         raise
     finally:
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more

@@ -37,6 +37,8 @@ def test_sources_are_known_by_their_scheme(url: str, scheme: str) -> None:
     [
         ("", "a source is a URL"),
         ("camera", "a source is a URL"),
+        ("192.168.1.20", "a source is a URL; did you mean rtsp://192.168.1.20?"),
+        ("door.lan:554/1", "a source is a URL; did you mean rtsp://door.lan:554/1?"),
         ("rstp://u:SECRET@camera/", "did you mean rtsp:"),
         ("gopher://u:SECRET@camera/", "no source gopher:"),
         ("rtsp:", "needs a host"),
