@@ -62,7 +62,7 @@ class NetworkSource:
     Args:
         address: Where it is.
         options: How it is read.
-        open_it: Opens what lies on no network.
+        open_it: Opens it where `open_container` is not what does.
 
     Raises:
         SourceUnavailableError: It cannot be opened; the reason says why.
@@ -117,6 +117,7 @@ class NetworkSource:
 
     def _taken(self) -> Iterator[Taken]:
         """Yield each picture that is wanted."""
+        late = 0
         for packet, arrival_ns in self._packets():
             is_wanted = not self._decoder.is_synced or self._options.rate.admits(
                 arrival_ns
@@ -126,7 +127,9 @@ class NetworkSource:
                 if self._skims:
                     continue
             yield from self._decoder.take(packet, arrival_ns, is_wanted=is_wanted)
-            if self._options.now_ns() > self._deadline_ns:
+            # One packet may be what the demuxer lets go of before it says why it ends.
+            late = late + 1 if self._options.now_ns() > self._deadline_ns else 0
+            if late > 1:
                 raise SourceUnavailableError("no picture in what arrives")
 
     def _extend_deadline(self) -> None:
@@ -150,20 +153,27 @@ class NetworkSource:
         raise SourceUnavailableError("the stream ended")
 
 
-def open_container(address: Address, options: SourceOptions) -> InputContainer:
+def open_container(
+    address: Address, options: SourceOptions, start_ns: int | None = None
+) -> InputContainer:
     """Connect, and find the video track.
+
+    Args:
+        address: Where it is.
+        options: Their ``open_timeout_s`` is the limit.
+        start_ns: Since when it is tried; None is now.
 
     Raises:
         SourceUnavailableError: It cannot be opened; the reason says why.
         SourceRefusedError: The login was refused.
     """
-    start_ns = options.now_ns()
+    start_ns = options.now_ns() if start_ns is None else start_ns
     resolve(address, options.open_timeout_s)
     left_s = options.open_timeout_s - (options.now_ns() - start_ns) / NS_PER_S
     with _ffmpeg_messages() as messages:
         try:
             container = av.open(
-                _with_quoted_login(address.url),
+                quoted(address.url),
                 timeout=(max(left_s, 0.1), options.read_timeout_s),
                 options={"analyzeduration": "1", **address.av_options},
             )
@@ -194,7 +204,7 @@ def resolve(address: Address, timeout_s: float) -> None:
     Raises:
         SourceUnavailableError: The name is unknown, or nobody answers.
     """
-    parts = urlsplit(_with_quoted_login(address.url))
+    parts = urlsplit(quoted(address.url))
     host = parts.hostname or ""
     # Where an @ is left, the host may be a piece of a password that was not encoded.
     named = "" if "@" in split_login(address.url)[2] else f" {host}"
@@ -251,7 +261,7 @@ def _ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
 
 
-def _with_quoted_login(url: str) -> str:
+def quoted(url: str) -> str:
     """Percent-encode what users forget to encode in a login."""
     scheme, userinfo, place = split_login(url)
     if not userinfo:

@@ -71,6 +71,15 @@ def explain(
     return SourceUnavailableError(reason)
 
 
+def explain_socket(exc: OSError, *, waited_s: float) -> str:
+    """Return the reason for which there is no connection to a camera."""
+    if isinstance(exc, TimeoutError):
+        return f"no answer within {waited_s:g} s"
+    if isinstance(exc, ConnectionRefusedError):
+        return "connection refused"
+    return _BY_ERRNO.get(exc.errno or 0) or f"it cannot be reached: {exc.strerror}"
+
+
 def without_secrets(exc: av.FFmpegError) -> av.FFmpegError:
     """Take the URL and FFmpeg's messages out of ``exc``, which then may be shown."""
     exc.args = (exc.errno, redact(exc.strerror or ""))

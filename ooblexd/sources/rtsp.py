@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ooblexd.errors import SourceUnavailableError
-from ooblexd.sources.network import Address, NetworkSource
-from ooblexd.sources.reasons import is_transport_refused
+from ooblexd.sources.network import (
+    Address,
+    NetworkSource,
+    open_container,
+    quoted,
+    resolve,
+)
+from ooblexd.sources.reasons import explain_socket, is_transport_refused
+from ooblexd.sources.rtsp_relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from av.container import InputContainer
 
     from ooblexd.sources.options import SourceOptions, Transport
 
@@ -27,8 +37,29 @@ def open_rtsp(url: str, options: SourceOptions) -> NetworkSource:
         SourceRefusedError: The login was refused.
     """
     return by_transport(
-        url, options.transport, lambda address: NetworkSource(address, options)
+        url,
+        options.transport,
+        lambda address: NetworkSource(address, options, _open_early),
     )
+
+
+def _open_early(address: Address, options: SourceOptions) -> InputContainer:
+    """Open a camera so that its pictures do not wait for one another.
+
+    By UDP and by TLS they still do.
+    """
+    if address.transport != "tcp" or not address.url.lower().startswith("rtsp:"):
+        return open_container(address, options)
+    start_ns = options.now_ns()
+    resolve(address, options.open_timeout_s)
+    relay = Relay(quoted(address.url), address.default_port, options.open_timeout_s)
+    try:
+        return open_container(replace(address, url=relay.url), options, start_ns)
+    except SourceUnavailableError:
+        if relay.failure is None:
+            raise
+        reason = explain_socket(relay.failure, waited_s=options.open_timeout_s)
+        raise SourceUnavailableError(reason) from None  # it might show the address
 
 
 def by_transport(

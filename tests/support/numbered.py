@@ -1,0 +1,170 @@
+"""Cameras that say when they sent which picture: `tests.support.numbered_camera`."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import numpy as np
+
+from ooblexd.pixels import Planes, new_planes
+from ooblexd.sources.demo import DEMO_CLIP
+from ooblexd.sources.pixelclock import stamp
+from tests.support.cameras import require_rtsp_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PYTHON = "/usr/bin/python3"  # Debian's, which GStreamer's bindings are for
+_ENCODERS = {
+    "264": ("libx264", {"preset": "veryfast", "tune": "zerolatency"}),
+    "265": (
+        "libx265",
+        {
+            "preset": "ultrafast",
+            "tune": "zerolatency",
+            "x265-params": "log-level=error:repeat-headers=1:bframes=0",
+        },
+    ),
+}
+
+
+@dataclass
+class NumberedCamera:
+    """A running camera; the number of each picture is the sequence in its pixels.
+
+    Attributes:
+        url: Where it is.
+        units: How many pictures there are before the first comes again.
+        sent_us: Unix time at which each number was handed to the network last.
+    """
+
+    url: str
+    units: int
+    sent_us: dict[int, int] = field(default_factory=dict)
+
+    def sent(self, sequence: int) -> int:
+        """Return when the picture of that sequence was sent last, in unix µs."""
+        return self.sent_us[sequence % self.units]
+
+
+def make_units(
+    folder: Path, kind: str, *, size: tuple[int, int], count: int, fps: int = 30
+) -> Path:
+    """Encode numbered pictures of the demo, one a file, into a new folder.
+
+    Args:
+        folder: Where the new folder is made.
+        kind: ``264``, ``265`` or ``jpg``.
+        size: Width and height in pixels.
+        count: At most as many as the demo has.
+        fps: A keyframe comes each second.
+    """
+    made = folder / kind
+    made.mkdir()
+    pictures = _numbered_pictures(size, count)
+    units: Iterator[bytes] = map(_jpeg, pictures)
+    if kind != "jpg":
+        units = _encoded(pictures, kind, size, fps)
+    for number, unit in enumerate(units):
+        (made / f"{number:04}.{kind}").write_bytes(unit)
+    return made
+
+
+@contextlib.contextmanager
+def numbered_camera(units: Path, fps: int = 30) -> Iterator[NumberedCamera]:
+    """Run a camera that loops ``units``, as `make_units` made them.
+
+    It sends for one reader: its pictures are numbered from the first one on.
+    """
+    files = sorted(units.iterdir())
+    is_http = files[0].suffix == ".jpg"
+    if not is_http:
+        require_rtsp_server()
+    script = Path(__file__).with_name("numbered_camera.py")
+    with subprocess.Popen(
+        [_PYTHON, str(script), str(units), str(fps)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            words = process.stdout.readline().split()
+            assert words[:1] == ["ready"], "the camera did not start"
+            place = f"127.0.0.1:{words[1]}"
+            url = f"http://{place}/" if is_http else f"rtsp://{place}/live"
+            camera = NumberedCamera(url, len(files))
+            threading.Thread(
+                target=_collect, args=(process, camera), daemon=True
+            ).start()
+            yield camera
+        finally:
+            process.kill()
+
+
+def _collect(process: subprocess.Popen[str], camera: NumberedCamera) -> None:
+    assert process.stdout is not None
+    with contextlib.suppress(ValueError):  # closed meanwhile
+        for line in process.stdout:
+            number, at_us = line.split()
+            camera.sent_us[int(number) % camera.units] = int(at_us)
+
+
+def _numbered_pictures(size: tuple[int, int], count: int) -> Iterator[Planes]:
+    with av.open(str(DEMO_CLIP)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number == count:
+                return
+            scaled = frame.reformat(*size, format="yuv420p").to_ndarray()
+            planes = _planes_of(scaled, *size)
+            stamp(planes, time.time_ns() // 1000, number)
+            yield planes
+
+
+def _planes_of(i420: np.ndarray, width: int, height: int) -> Planes:
+    planes = new_planes(width, height)
+    flat, at = i420.reshape(-1), 0
+    for plane in planes:
+        plane[:] = flat[at : at + plane.size].reshape(plane.shape)
+        at += plane.size
+    return planes
+
+
+def _jpeg(planes: Planes) -> bytes:
+    i420 = np.concatenate([plane.reshape(-1) for plane in planes])
+    bgr = cv2.cvtColor(i420.reshape(-1, planes.width), cv2.COLOR_YUV2BGR_I420)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return encoded.tobytes()
+
+
+def _encoded(
+    pictures: Iterator[Planes], kind: str, size: tuple[int, int], fps: int
+) -> Iterator[bytes]:
+    name, options = _ENCODERS[kind]
+    encoder = av.CodecContext.create(name, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height = size
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base = Fraction(1, fps)
+    encoder.gop_size = fps
+    encoder.bit_rate = 3_000_000
+    encoder.options = options
+    for number, planes in enumerate(pictures):
+        i420 = np.concatenate([plane.reshape(-1) for plane in planes])
+        frame = av.VideoFrame.from_ndarray(
+            i420.reshape(-1, planes.width), format="yuv420p"
+        )
+        frame.pts, frame.time_base = number, encoder.time_base
+        for packet in encoder.encode(frame):
+            yield bytes(packet)
+    for packet in encoder.encode(None):
+        yield bytes(packet)
