@@ -27,6 +27,8 @@ class StreamReport:
         age_p50_ms: Median age of a frame when it is done; null while there is none.
         age_p99_ms: 99th percentile of that age; null while there is none.
         last_frame_age_ms: How long ago the source delivered; null before its first.
+        down_for_ms: How long it has been down: since its last picture, or, before its
+            first, since it was found so; null where it is not down.
         dropped: Frames discarded since the start, by whichever stage.
         viewers: Who looks at it now.
     """
@@ -42,6 +44,7 @@ class StreamReport:
     age_p50_ms: float | None
     age_p99_ms: float | None
     last_frame_age_ms: int | None
+    down_for_ms: int | None
     dropped: int
     viewers: int
 

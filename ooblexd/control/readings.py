@@ -185,6 +185,14 @@ class StreamPages:
         at_ns = self.stages["ingest"].words[StageWord.LAST_FRAME_NS]
         return max(now_ns - at_ns, 0) if at_ns else None
 
+    def down_for_ns(self, now_ns: int) -> int:
+        """Return how long a source that is down has been so."""
+        age_ns = self.last_frame_age_ns(now_ns)
+        if age_ns is not None:
+            return age_ns
+        since_ns = self.stages["ingest"].words[StageWord.STATE_SINCE_NS]
+        return max(now_ns - since_ns, 0)
+
     def judge(self, workers: Sequence[WorkerReading], *, is_enabled: bool) -> Verdict:
         """Say what the stream does."""
         if not is_enabled:

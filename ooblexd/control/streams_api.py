@@ -12,6 +12,7 @@ from ooblexd.control.answers import StreamReport
 from ooblexd.control.bodies import read_json, read_object
 from ooblexd.control.etags import check_match, etag_of
 from ooblexd.control.problems import ProblemError
+from ooblexd.control.readings import StreamState
 from ooblexd.control.represent import public_table, stream_table
 
 if TYPE_CHECKING:
@@ -123,7 +124,10 @@ class StreamsApi:
         pages = self._streams.pages(name)
         rates, verdict = pages.rates(), self._streams.judge(name)
         width, height = pages.size
-        age_ns = pages.last_frame_age_ns(monotonic_ns())
+        now_ns = monotonic_ns()
+        age_ns = pages.last_frame_age_ns(now_ns)
+        is_down = verdict.state == StreamState.DOWN
+        down_ns = pages.down_for_ns(now_ns) if is_down else None
         report = StreamReport(
             name=name,
             state=verdict.state,
@@ -136,6 +140,7 @@ class StreamsApi:
             age_p50_ms=rates.age_p50_ms,
             age_p99_ms=rates.age_p99_ms,
             last_frame_age_ms=None if age_ns is None else age_ns // NS_PER_MS,
+            down_for_ms=None if down_ns is None else down_ns // NS_PER_MS,
             dropped=pages.dropped(),
             viewers=pages.viewers,
         )

@@ -60,6 +60,16 @@ def test_a_source_that_fell_silent_is_down(pages: StreamPages) -> None:
     assert verdict.reason == "the source delivers nothing for 4 s"
 
 
+def test_it_is_told_for_how_long_a_source_is_down(pages: StreamPages) -> None:
+    ingest = pages.stages["ingest"]
+    ingest.words[StageWord.LAST_FRAME_NS] = 0
+    ingest.words[StageWord.STATE_SINCE_NS] = 2 * NS_PER_S
+    assert pages.down_for_ns(5 * NS_PER_S) == 3 * NS_PER_S
+
+    ingest.words[StageWord.LAST_FRAME_NS] = 4 * NS_PER_S
+    assert pages.down_for_ns(5 * NS_PER_S) == NS_PER_S
+
+
 def test_a_worker_that_was_given_up_fails_its_stream(pages: StreamPages) -> None:
     found = workers(inference=WorkerState.GIVEN_UP)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,47 @@ def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
         yard.get_by_role("button", name="Remove").click()
         page.get_by_role("button", name="Remove", exact=True).last.click()
         expect(yard).to_have_count(0)
+
+
+def test_a_camera_that_is_down_takes_a_line_and_gets_another_address(
+    tmp_path: Path,
+) -> None:
+    toml = '[streams.yard]\nsource = "rtsp://admin:geheim@127.0.0.1:1/stream1"\n'
+    with (
+        Appliance(tmp_path, toml) as appliance,
+        open_page(appliance.url, but="403") as page,
+    ):
+        yard = page.locator("article.card")
+        expect(yard.locator(".badge")).to_have_text("No picture", timeout=WITHIN_MS)
+        expect(yard).to_contain_text("Connection refused")
+        expect(yard).to_contain_text(re.compile(r"Tried for \d+ s, and on for ever"))
+        assert height_of(yard) < 120
+
+        yard.get_by_label("Change the address of yard").click()
+        dialog = page.locator("#edit-dialog")
+        expect(dialog).to_contain_text("rtsp://***@127.0.0.1:1/stream1")
+        save = dialog.locator("button[type=submit]")
+        expect(save).to_be_disabled()
+        dialog.get_by_label("New address").fill("rtsp://127.0.0.1:1/other")
+        expect(dialog).to_contain_text("Connection refused", timeout=WITHIN_MS)
+        expect(save).to_have_text("Save anyway")
+        dialog.get_by_label("New address").fill("file:/etc/passwd")
+        expect(dialog).to_contain_text("Only the configuration file may name")
+        expect(save).to_be_disabled()
+        dialog.get_by_label("New address").fill("demo:")
+        expect(dialog).to_contain_text("H264, 1280", timeout=WITHIN_MS)
+        save.click()
+
+        expect(yard.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        assert height_of(yard) > 400
+        assert appliance.stream("yard")["source"] == "demo:"
+        assert appliance.stream("yard")["down_for_ms"] is None
+
+
+def height_of(card: Locator) -> float:
+    box = card.bounding_box()
+    assert box
+    return box["height"]
 
 
 def chain_of(appliance: Appliance, stream: str = "demo") -> list[dict[str, Any]]:

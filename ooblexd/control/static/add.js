@@ -1,23 +1,25 @@
 // Adding a camera: its address is tried while one finds a name for it.
 
+import { Address } from "./address.js";
 import { api } from "./api.js";
 import { $, say, sentence } from "./dom.js";
 import { effectLabel, effects, isPrivacy, loadEffects, needsSaying } from "./effects.js";
-import { tellProbe } from "./probe.js";
 
 const FIELDS = ["source", "name", "effects"];
 
-const CALM_MS = 700;
-
-let soon = 0;
-let probing = null; // what ends the question that is under way
+const address = new Address($("source"), $("probe"), {
+  anyway: "You can add it all the same: it is tried again for ever.",
+  begun: clearProblems,
+  answered: () => {},
+  refused: tell,
+});
 
 export async function openAdd() {
   await loadEffects(); // without them nothing that protects could be offered
   const form = $("add-dialog").querySelector("form");
   form.reset();
   clearProblems();
-  stopProbe();
+  address.stop();
   $("add-effects").replaceChildren(...offered().map(effectChoice));
   $("add-dialog").showModal();
   $("source").focus();
@@ -43,44 +45,13 @@ function effectChoice({ effect, summary }, index) {
   return label;
 }
 
-async function probe() {
-  stopProbe();
-  const source = $("source").value.trim();
-  if (!source) return;
-  probing = new AbortController();
-  const { signal } = probing;
-  clearProblems();
-  tellProbe($("probe"), null);
-  try {
-    const found = await api("POST", "/api/v1/probe", { source }, signal);
-    if (!signal.aborted) tellProbe($("probe"), found);
-  } catch (problem) {
-    if (signal.aborted) return;
-    stopProbe();
-    tell(problem);
-  }
-}
-
-// Asks once nothing was typed for a moment.
-export function probeSoon() {
-  stopProbe();
-  soon = setTimeout(probe, CALM_MS);
-}
-
-export function stopProbe() {
-  clearTimeout(soon);
-  probing?.abort();
-  probing = null;
-  $("probe").hidden = true;
-}
-
 // onAdded(name) is called once the daemon has the stream.
 export async function add(event, onAdded) {
   event.preventDefault();
-  const source = $("source").value.trim();
+  const source = address.value;
   const name = $("name").value.trim();
   const effect = document.querySelector("#add-effects :checked")?.value ?? "none";
-  stopProbe();
+  address.stop();
   clearProblems();
   $("add-submit").disabled = true;
   try {

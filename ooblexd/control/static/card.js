@@ -1,7 +1,8 @@
 // One stream: its picture, its numbers, its effects.
 
 import { api } from "./api.js";
-import { ask, number, say, sentence } from "./dom.js";
+import { ask, duration, number, say, sentence } from "./dom.js";
+import { openEdit } from "./edit.js";
 import {
   choosable, effectLabel, isPrivacy, needsSaying, parametersOf, replaced, withEffect,
   withoutEffect,
@@ -10,6 +11,14 @@ import { Player } from "./player.js";
 import { openSettings } from "./settings.js";
 
 const PICTURES = { live: "Live", held: "Held", covered: "Covered", slate: "No picture" };
+// What stands where the picture would be, and in the badge where there is no such place.
+const STATES = {
+  stopped: "Switched off",
+  down: "No picture",
+  starting: "Connecting…",
+  failed: "Out of order",
+};
+const GONE_MS = 5000; // a camera that comes back within it keeps its place
 const SLOW_TO_SAY_MS = 400; // a frame that comes late is held for a moment: no news
 
 export class Card {
@@ -20,12 +29,15 @@ export class Card {
     this.isVisible = false;
     this.stream = null;
     this.isChanging = false;
+    this.isCompact = false; // without a place for a picture
     this.liveAt = -Infinity;
     const root = document.getElementById("card").content.firstElementChild.cloneNode(true);
     this.root = root;
     this.find = (selector) => root.querySelector(selector);
     this.find("h2").textContent = name;
     this.find(".snapshot").href = `/streams/${name}/snapshot.jpg`;
+    this.find(".source").setAttribute("aria-label", `Change the address of ${name}`);
+    this.find(".source").addEventListener("click", () => openEdit(this.stream, onChange));
     this.find(".remove").addEventListener("click", () => this.remove());
     this.find(".full").addEventListener("click", () => this.fill());
     this.find("canvas").addEventListener("click", () => this.fill());
@@ -58,13 +70,17 @@ export class Card {
     this.stream = stream;
     const { root } = this;
     root.dataset.state = stream.state;
-    this.find(".source").textContent = stream.source;
-    this.find(".source").title = stream.source;
+    this.find(".source span").textContent = stream.source;
+    this.isCompact = isGone(stream) || (this.isCompact && stream.state === "starting");
+    root.classList.toggle("compact", this.isCompact);
     this.find(".viewers").textContent = stream.viewers;
     number(this.find(".fps"), stream.fps_out, "fps");
     this.find(".fps").title = `${Math.round(stream.fps_in)} a second come from the source`;
     number(this.find(".age"), stream.age_p50_ms, "ms");
-    say(this.find(".reason"), stream.reason ? sentence(stream.reason) : "");
+    const isSaid = stream.reason && stream.state !== "stopped"; // the badge says that
+    say(this.find(".reason"), isSaid ? sentence(stream.reason) : "");
+    say(this.find(".since"), this.isCompact ? since(stream) : "");
+    this.find(".trouble").hidden = !isSaid && this.find(".since").hidden;
     if (!this.isChanging) this.markEffects(stream.effects);
     this.explain();
   }
@@ -95,16 +111,13 @@ export class Card {
     this.explain();
   }
 
-  // What stands where the picture would be.
   explain() {
-    const words = {
-      stopped: "Switched off",
-      down: "No picture",
-      starting: "Connecting…",
-      failed: "Out of order",
-    };
-    const waiting = this.hasPicture ? "" : words[this.stream?.state] ?? "Waiting for a picture…";
+    const state = STATES[this.stream?.state];
+    const waiting = this.hasPicture ? "" : state ?? "Waiting for a picture…";
     if (this.find(".waiting").textContent !== waiting) this.find(".waiting").textContent = waiting;
+    if (!this.isCompact) return;
+    this.find(".badge").dataset.picture = "slate";
+    this.find(".badge-text").textContent = state;
   }
 
   async toggle(effect) {
@@ -177,4 +190,16 @@ export class Card {
     this.player.play("off");
     this.root.remove();
   }
+}
+
+function isGone({ state, down_for_ms, last_frame_age_ms }) {
+  if (state !== "down") return state === "stopped" || state === "failed";
+  return last_frame_age_ms === null || down_for_ms > GONE_MS;
+}
+
+function since({ state, down_for_ms, last_frame_age_ms }) {
+  if (state !== "down") return "";
+  const time = duration(down_for_ms);
+  if (last_frame_age_ms === null) return `Tried for ${time}, and on for ever.`;
+  return `No picture for ${time}. It is tried again for ever.`;
 }

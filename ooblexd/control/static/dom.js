@@ -19,6 +19,13 @@ export function sentence(text) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
+// A length of time in its largest unit: "12 min".
+export function duration(ms) {
+  const units = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000]];
+  const [unit, length] = units.find(([, least]) => ms >= least) ?? ["s", 1000];
+  return `${Math.floor(ms / length)} ${unit}`;
+}
+
 // A question with two answers, for what cannot be taken back at a glance.
 export function ask(title, text, yes) {
   const dialog = $("ask-dialog");

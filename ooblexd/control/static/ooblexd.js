@@ -1,9 +1,10 @@
 // The page: one card a stream, kept in step with the API by asking it each second.
 
-import { add, openAdd, probeSoon, stopProbe } from "./add.js";
+import { add, openAdd } from "./add.js";
 import { api } from "./api.js";
 import { Card } from "./card.js";
 import { $, say, sentence } from "./dom.js";
+import { saveAddress } from "./edit.js";
 import { loadEffects } from "./effects.js";
 import { refreshHealth, showHealth } from "./health.js";
 
@@ -24,7 +25,7 @@ const onScreen = new IntersectionObserver((entries) => {
 // Who gets one of the few connections: of what is on the screen first what has a picture
 // to show, in its order. The others show one now and then.
 function share() {
-  const isShown = (card) => card.isVisible && !document.hidden && card.stream?.state !== "stopped";
+  const isShown = (card) => card.isVisible && !document.hidden && !card.isCompact;
   const shown = [...cards.values()].filter(isShown);
   const isRunning = (card) => card.stream?.state === "running";
   const live = new Set([...shown.filter(isRunning), ...shown.filter((card) => !isRunning(card))].slice(0, MOST_CONNECTIONS));
@@ -66,20 +67,31 @@ function show(streams) {
       card = new Card(stream.name, refreshStreams);
       card.root.dataset.name = stream.name;
       cards.set(stream.name, card);
-      $("grid").append(card.root);
       onScreen.observe(card.root);
     }
     card.update(stream);
   }
-  $("grid").dataset.count = streams.length;
+  const shown = streams.map((stream) => cards.get(stream.name));
+  const isOff = (card) => Number(card.stream.state === "stopped");
+  place($("rows"), shown.filter((card) => card.isCompact).sort((a, b) => isOff(a) - isOff(b)));
+  place($("grid"), shown.filter((card) => !card.isCompact));
   $("empty").hidden = streams.length > 0;
   share();
 }
 
+// Moves only what is elsewhere: a card that is moved loses the focus, and a full screen.
+function place(section, shown) {
+  shown.forEach(({ root }, index) => {
+    const there = section.children[index] ?? null;
+    if (there !== root) section.insertBefore(root, there);
+  });
+  section.dataset.count = shown.length;
+  section.hidden = shown.length === 0;
+}
+
 for (const id of ["add", "add-first"]) $(id).addEventListener("click", openAdd);
 $("add-dialog").querySelector("form").addEventListener("submit", (event) => add(event, added));
-$("add-dialog").addEventListener("close", stopProbe);
-$("source").addEventListener("input", probeSoon);
+$("edit-dialog").querySelector("form").addEventListener("submit", saveAddress);
 $("health").addEventListener("click", showHealth);
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());

@@ -3,8 +3,9 @@
 import { sentence } from "./dom.js";
 
 // found: what `POST /api/v1/probe` answered; null while it is on its way.
-export function tellProbe(element, found) {
-  element.replaceChildren(...linesOf(found).map(([kind, text]) => {
+// anyway: what may be done though no camera answers, a sentence.
+export function tellProbe(element, found, anyway) {
+  element.replaceChildren(...linesOf(found, anyway).map(([kind, text]) => {
     const line = document.createElement("p");
     line.dataset.kind = kind;
     const dot = Object.assign(document.createElement("span"), { className: "dot" });
@@ -14,9 +15,9 @@ export function tellProbe(element, found) {
   element.hidden = false;
 }
 
-function linesOf(found) {
+function linesOf(found, anyway) {
   if (!found) return [["busy", "Looking at the camera…"]];
-  if (!found.ok) return [["bad", `${sentence(found.reason)}. You can add it all the same: it is tried again for ever.`]];
+  if (!found.ok) return [["bad", `${sentence(found.reason)}. ${anyway}`]];
   const warnings = found.warnings.map((text) => ["warn", sentence(text)]);
   return [["good", summary(found)], ...warnings];
 }
