@@ -139,18 +139,18 @@ def test_a_camera_that_is_down_takes_a_line_and_gets_another_address(
         expect(yard).to_contain_text(re.compile(r"Tried for \d+ s, and on for ever"))
         assert height_of(yard) < 120
 
-        yard.get_by_label("Change the address of yard").click()
+        yard.get_by_label("Edit the source of yard").click()
         dialog = page.locator("#edit-dialog")
         expect(dialog).to_contain_text("rtsp://***@127.0.0.1:1/stream1")
         save = dialog.locator("button[type=submit]")
         expect(save).to_be_disabled()
-        dialog.get_by_label("New address").fill("rtsp://127.0.0.1:1/other")
+        dialog.get_by_label("New URL").fill("rtsp://127.0.0.1:1/other")
         expect(dialog).to_contain_text("Connection refused", timeout=WITHIN_MS)
         expect(save).to_have_text("Save anyway")
-        dialog.get_by_label("New address").fill("file:/etc/passwd")
+        dialog.get_by_label("New URL").fill("file:/etc/passwd")
         expect(dialog).to_contain_text("Only the configuration file may name")
         expect(save).to_be_disabled()
-        dialog.get_by_label("New address").fill("demo:")
+        dialog.get_by_label("New URL").fill("demo:")
         expect(dialog).to_contain_text("H264, 1280", timeout=WITHIN_MS)
         save.click()
 

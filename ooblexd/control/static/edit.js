@@ -26,7 +26,7 @@ export function openEdit(stream, saved) {
   $("edit-dialog").querySelector("form").reset();
   address.stop();
   offer(false);
-  $("edit-title").textContent = `Address of ${name}`;
+  $("edit-title").textContent = `Source of ${name}`;
   $("edit-now").textContent = stream.source;
   $("edit-dialog").showModal();
   $("new-source").focus();
