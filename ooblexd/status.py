@@ -28,7 +28,9 @@ class StreamStatus:
         age_p50_ms: Median age of a frame when it is encoded; None without one.
         age_p99_ms: Likewise, the 99th percentile.
         dropped: Frames discarded since the start.
+        dropped_idle: Of these, those that nobody wanted.
         viewers: Who looks at it now.
+        is_idle: Nobody looks, so its pictures go through no effect.
     """
 
     name: str
@@ -43,6 +45,8 @@ class StreamStatus:
     age_p99_ms: float | None = None
     dropped: int = 0
     viewers: int = 0
+    dropped_idle: int = 0
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _STYLES = {
     **dict.fromkeys(("down", "failed", "given_up", "killing", "overdue"), "bold red"),
     **dict.fromkeys(("covered", "slate"), "yellow"),
     "unhealthy": "bold red",
-    "stopped": "dim",
+    **dict.fromkeys(("stopped", "idle"), "dim"),
 }
 
 
@@ -67,13 +67,13 @@ def _total(columns: Sequence[Column[_T]], rows: Sequence[_T]) -> int:
 _STREAM_COLUMNS: tuple[Column[StreamStatus], ...] = (
     Column("STREAM", 0, lambda row: plain(row.name), "left"),
     Column("STATE", 1, lambda row: row.state, "left"),
-    Column("PICTURE", 5, lambda row: row.picture, "left"),
+    Column("PICTURE", 5, lambda row: "idle" if row.is_idle else row.picture, "left"),
     Column("SIZE", 9, lambda row: f"{row.width}x{row.height}" if row.width else "-"),
     Column("FPS IN", 6, lambda row: f"{row.fps_in:.1f}"),
     Column("OUT", 2, lambda row: f"{row.fps_out:.1f}"),
     Column("AGE p50", 3, lambda row: _ms(row.age_p50_ms)),
     Column("p99", 7, lambda row: _ms(row.age_p99_ms)),
-    Column("DROPPED", 8, lambda row: str(row.dropped)),
+    Column("DROPPED", 8, lambda row: str(row.dropped - row.dropped_idle)),
     Column("VIEWERS", 4, lambda row: str(row.viewers)),
 )
 

@@ -29,7 +29,9 @@ class StreamReport:
         last_frame_age_ms: How long ago the source delivered; null before its first.
         down_for_ms: How long it has been down: since its last picture, or, before its
             first, since it was found so; null where it is not down.
+        is_idle: Whether nobody looks, so that its pictures go through no effect.
         dropped: Frames discarded since the start, by whichever stage.
+        dropped_idle: Of these, those that nobody wanted.
         viewers: Who looks at it now.
     """
 
@@ -45,7 +47,9 @@ class StreamReport:
     age_p99_ms: float | None
     last_frame_age_ms: int | None
     down_for_ms: int | None
+    is_idle: bool
     dropped: int
+    dropped_idle: int
     viewers: int
 
 

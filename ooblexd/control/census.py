@@ -67,6 +67,8 @@ class Census:
             age_p99_ms=rates.age_p99_ms,
             dropped=pages.dropped(),
             viewers=pages.viewers,
+            dropped_idle=pages.dropped_idle(),
+            is_idle=self._streams.is_idle(name),
         )
 
     def _worker(self, worker: WorkerReading) -> WorkerStatus:

@@ -180,6 +180,16 @@ class StreamPages:
         words = [StageWord.DROPPED + reason for reason in DropReason]
         return sum(page.words[w] for page in self.stages.values() for w in words)
 
+    def dropped_idle(self) -> int:
+        """Return how many of these were discarded because nobody looked."""
+        word = StageWord.DROPPED + DropReason.IDLE
+        return sum(page.words[word] for page in self.stages.values())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody looks, so that the chain of effects rests."""
+        return self.stages["inference"].words[StageWord.IS_IDLE] == 1
+
     def last_frame_age_ns(self, now_ns: int) -> int | None:
         """Return how long ago the source delivered; None before its first frame."""
         at_ns = self.stages["ingest"].words[StageWord.LAST_FRAME_NS]

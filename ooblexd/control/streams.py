@@ -179,6 +179,13 @@ class Streams:
             return verdict
         return verdict._replace(picture=self._shown(name) or verdict.picture)
 
+    def is_idle(self, name: str) -> bool:
+        """Say whether a stream that exists could be live, but nobody looks."""
+        verdict = self.judge(name)
+        is_live = verdict.state == StreamState.RUNNING
+        is_live = is_live and verdict.picture == Picture.LIVE
+        return is_live and self._streams[name].pages.is_idle
+
     def is_supervisor_overdue(self, now_ns: int) -> bool:
         """Say whether the supervisor has outlived its promise by three seconds."""
         return is_overdue(self._supervisor.words[0] + SUPERVISOR_OVERDUE_NS, now_ns)

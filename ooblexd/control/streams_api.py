@@ -141,7 +141,9 @@ class StreamsApi:
             age_p99_ms=rates.age_p99_ms,
             last_frame_age_ms=None if age_ns is None else age_ns // NS_PER_MS,
             down_for_ms=None if down_ns is None else down_ns // NS_PER_MS,
+            is_idle=self._streams.is_idle(name),
             dropped=pages.dropped(),
+            dropped_idle=pages.dropped_idle(),
             viewers=pages.viewers,
         )
         return {**asdict(report), **public_table(self._streams.plan(name))}

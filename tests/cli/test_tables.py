@@ -43,6 +43,21 @@ def test_a_wide_terminal_shows_every_number() -> None:
         assert word in text
 
 
+def test_what_nobody_wants_is_idle_and_no_loss() -> None:
+    idle = StreamStatus(
+        "door", "running", "", "live", dropped=4321, dropped_idle=4300, is_idle=True
+    )
+
+    (row,) = [
+        line.split()
+        for line in drawn(120, replace(STATUS, streams=(idle,))).splitlines()
+        if line.startswith("door")
+    ]
+
+    assert row[1:3] == ["running", "idle"]
+    assert row[-2:] == ["21", "0"]
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
 def test_a_narrow_terminal_loses_columns_and_never_the_name_or_the_line(
     width: int,

@@ -6,7 +6,13 @@ from ooblexd.board import Board, Page
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.commands import StreamLayout
 from ooblexd.control.readings import Picture, StreamPages, StreamState, WorkerReading
-from ooblexd.counters import SourceState, StageCounters, StageWord, StreamWord
+from ooblexd.counters import (
+    DropReason,
+    SourceState,
+    StageCounters,
+    StageWord,
+    StreamWord,
+)
 from ooblexd.heartbeat import WorkerState
 
 
@@ -58,6 +64,14 @@ def test_a_source_that_fell_silent_is_down(pages: StreamPages) -> None:
 
     assert verdict.state == StreamState.DOWN
     assert verdict.reason == "the source delivers nothing for 4 s"
+
+
+def test_what_nobody_wanted_is_counted_apart_too(pages: StreamPages) -> None:
+    StageCounters(pages.stages["inference"]).drop(DropReason.IDLE, 5)
+    StageCounters(pages.stages["output"]).drop(DropReason.STALE)
+
+    assert pages.dropped() == 6
+    assert pages.dropped_idle() == 5
 
 
 def test_it_is_told_for_how_long_a_source_is_down(pages: StreamPages) -> None:

@@ -20,6 +20,7 @@ from ooblexd.cli.running import read_status
 from ooblexd.errors import NoDaemonError
 from tests.support.appliance import Appliance
 from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +75,20 @@ def test_streams_and_workers_are_shown_and_no_password(appliance: Appliance) -> 
         assert word in answer.stdout
     assert "geheim" not in answer.stdout
     assert "\x1b" not in answer.stdout
+
+
+def test_a_stream_that_nobody_watches_is_idle(appliance: Appliance) -> None:
+    folder = appliance.config.parent
+
+    eventually(lambda: status_of(folder).streams[0].is_idle, 15)
+    demo, gone = status_of(folder).streams
+
+    assert (demo.state, demo.picture) == ("running", "live")
+    assert demo.dropped_idle > 0
+    assert not gone.is_idle
+    assert appliance.stream("demo")["is_idle"] is True
+    with MjpegViewer(appliance.port, "demo"):
+        eventually(lambda: not status_of(folder).streams[0].is_idle)
 
 
 def test_a_script_gets_json_with_the_load_of_each_worker(appliance: Appliance) -> None:

@@ -71,8 +71,10 @@ export class Card {
     const { root } = this;
     root.dataset.state = stream.state;
     this.find(".source span").textContent = stream.source;
+    const wasCompact = this.isCompact;
     this.isCompact = isGone(stream) || (this.isCompact && stream.state === "starting");
     root.classList.toggle("compact", this.isCompact);
+    if (wasCompact && !this.isCompact) this.shown(null); // what the badge said is past
     this.find(".viewers").textContent = stream.viewers;
     number(this.find(".fps"), stream.fps_out, "fps");
     this.find(".fps").title = `${Math.round(stream.fps_in)} a second come from the source`;
