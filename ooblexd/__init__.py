@@ -23,8 +23,8 @@ required one is never shown.
 Reading order:
 
 1. `frame`, `pixels` — what travels; `clock` — when
-2. `sources`, `sources.demo`, `sources.decoding`, `sources.url` — where it enters; then
-   any other source
+2. `sources`, `sources.demo`, `sources.arrivals`, `sources.decoding`, `sources.url` —
+   where it enters; then any other source
 3. `stages`, `stages.context`, `stages.ingest`, `stages.pump`, `stages.inbox`,
    `stages.geometry`, `stages.attachment` — into the raw ring
 4. `ring`, `ring.spec`, `ring.writer`, `ring.reader` — between processes

@@ -196,6 +196,17 @@ class Decoder:
                 raise SourceUnavailableError(self._damage) from self._failure
             return taken
 
+    def leave_out(self) -> None:
+        """Know that packets are missing before the next one."""
+        with self._lock:
+            self._waiting.clear()
+            self._has_gap = True
+
+    @property
+    def cost_ns(self) -> float:
+        """What decoding a packet that is no keyframe takes; 0 until there was one."""
+        return self._cost_ns
+
     def newest_frame(self) -> av.VideoFrame:
         """Return the frame that was decoded last; there must have been one."""
         assert self._newest is not None

@@ -23,6 +23,7 @@ import av
 
 from ooblexd.clock import NS_PER_S
 from ooblexd.errors import SourceUnavailableError
+from ooblexd.sources.arrivals import Arrival
 from ooblexd.sources.network import Address, NetworkSource, prepare
 from ooblexd.sources.reasons import explain, without_secrets
 
@@ -71,7 +72,7 @@ class DeviceSource(NetworkSource):
         address = Address(url=path, default_port=0, transport="local", av_options={})
         super().__init__(address, options, _open_capture)
 
-    def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], int]]:
+    def _packets(self) -> Iterator[Arrival]:
         limit_s = self._options.read_timeout_s
         readable = select.poll()
         readable.register(_fd_of(self._path), select.POLLIN)
@@ -90,7 +91,7 @@ class DeviceSource(NetworkSource):
                 reason = explain(exc, waited_s=limit_s)
                 raise reason from without_secrets(exc)
             last_ns = self._options.now_ns()
-            yield packet, last_ns
+            yield Arrival(packet, last_ns)
 
 
 def open_device(path: str, options: SourceOptions) -> Source:

@@ -23,6 +23,7 @@ from av.codec.context import Flags
 
 from ooblexd.clock import NS_PER_S
 from ooblexd.errors import SourceError, SourceUnavailableError
+from ooblexd.sources.arrivals import Arrival, Arrivals, first_of_use
 from ooblexd.sources.decoding import Decoder, Taken
 from ooblexd.sources.options import SourceDescription, SourceOptions
 from ooblexd.sources.reasons import LogLine, explain, without_secrets
@@ -81,15 +82,16 @@ class NetworkSource:
         self._options = options
         self._deadline_ns = options.now_ns() + _ns(options.open_timeout_s)
         self._container = (open_it or open_container)(address, options)
+        self._stream = self._container.streams.video[0]
+        self._skims = is_intra_only(self._stream.codec_context)
+        self._decoder = Decoder(self._stream.codec_context, options)
+        self._arrivals = Arrivals(self._packets(), self._container.close)
+        self._pictures = self._taken()
         try:
-            self._stream = self._container.streams.video[0]
-            self._skims = is_intra_only(self._stream.codec_context)
-            self._decoder = Decoder(self._stream.codec_context, options)
-            self._pictures = self._taken()
             self._first: Taken | None = next(self._pictures)
             self.description = _describe(self._container, address.transport)
         except SourceError:
-            self._container.close()
+            self._arrivals.close()
             raise
 
     def read(self) -> Picture:
@@ -113,30 +115,49 @@ class NetworkSource:
 
     def close(self) -> None:
         """Say goodbye and close the connection; a second call does nothing."""
-        self._container.close()
+        self._arrivals.close()
 
     def _taken(self) -> Iterator[Taken]:
         """Yield each picture that is wanted."""
         late = 0
-        for packet, arrival_ns in self._packets():
-            is_wanted = not self._decoder.is_synced or self._options.rate.admits(
-                arrival_ns
-            )
-            if not is_wanted:
-                self._extend_deadline()
-                if self._skims:
-                    continue
-            yield from self._decoder.take(packet, arrival_ns, is_wanted=is_wanted)
+        while True:
+            for arrival, is_newest in self._worth_decoding(self._arrivals.take()):
+                is_wanted = is_newest and self._is_wanted(arrival)
+                if not is_wanted:
+                    self._extend_deadline()
+                    if self._skims:
+                        continue
+                yield from self._decoder.take(
+                    arrival.packet, arrival.at_ns, is_wanted=is_wanted
+                )
             # One packet may be what the demuxer lets go of before it says why it ends.
             late = late + 1 if self._options.now_ns() > self._deadline_ns else 0
             if late > 1:
                 raise SourceUnavailableError("no picture in what arrives")
 
+    def _is_wanted(self, arrival: Arrival) -> bool:
+        return not self._decoder.is_synced or self._options.rate.admits(arrival.at_ns)
+
+    def _worth_decoding(self, waiting: list[Arrival]) -> Iterator[tuple[Arrival, bool]]:
+        """Yield what is to be decoded, and whether its picture is the newest."""
+        first = first_of_use(
+            waiting, is_intra_only=self._skims, cost_ns=self._decoder.cost_ns
+        )
+        if first and not self._skims:
+            self._decoder.leave_out()
+        for place, arrival in enumerate(waiting):
+            is_newest = arrival is waiting[-1]
+            if not is_newest or place < first:
+                self._options.on_passed_over()
+            if place >= first:
+                yield arrival, is_newest
+
     def _extend_deadline(self) -> None:
         """Something came, if nothing that is wanted."""
         self._deadline_ns = self._options.now_ns() + _ns(self._options.read_timeout_s)
 
-    def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], int]]:
+    def _packets(self) -> Iterator[Arrival]:
+        """Yield what comes; by the thread of its own."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -149,8 +170,7 @@ class NetworkSource:
                 break
             if packet.size == 0:  # PyAV's mark for the end
                 break
-            yield packet, self._options.now_ns()
-        raise SourceUnavailableError("the stream ended")
+            yield Arrival(packet, self._options.now_ns())
 
 
 def open_container(
