@@ -155,6 +155,7 @@ class Applied:
         error: Empty where it was done.
         needed_bytes: Where shared memory was too little.
         free_bytes: Likewise.
+        is_lack: The system gives no more of something else, or not now.
     """
 
     tag: ClassVar[str] = "applied"
@@ -162,6 +163,7 @@ class Applied:
     error: str
     needed_bytes: int
     free_bytes: int
+    is_lack: bool = False
 
 
 @dataclass(frozen=True, slots=True)

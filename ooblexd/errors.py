@@ -94,10 +94,10 @@ class SourceForbiddenError(ConfigError):
         key: Its key path.
     """
 
-    def __init__(self, key: str = "source") -> None:
+    def __init__(self, allowed: str, key: str = "source") -> None:
         self.key = key
-        local = "exec:, file: and /dev/"
-        super().__init__([f"{key}: only the configuration file may name {local}"])
+        refusal = "only the configuration file may name such a source"
+        super().__init__([f"{key}: {refusal} (allowed here: {allowed})"])
 
 
 class StreamExistsError(ConfigError):

@@ -16,7 +16,7 @@ from ooblexd.config.problems import Problem, problems_of
 from ooblexd.config.schema import Document, StreamConfig
 from ooblexd.errors import ConfigError, SourceForbiddenError
 from ooblexd.redaction import MASK, mask_url
-from ooblexd.sources.url import is_file_only
+from ooblexd.sources.url import BY_API, forms_of, is_file_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,9 @@ def parse_stream(name: str, fields: Mapping[str, Any]) -> StreamConfig:
         ConfigError: Problems with key paths, such as ``streams.door.fps: unknown key``.
     """
     try:
-        document = Document.model_validate({"streams": {name: dict(fields)}})
+        document = Document.model_validate(
+            {"streams": {name: dict(fields)}}, context=BY_API
+        )
     except ValidationError as exc:
         problems = [str(problem) for problem in problems_of(exc)]
         raise ConfigError(problems) from None  # the chain would show values
@@ -121,7 +123,7 @@ def patch_document(current: Document, patch: Mapping[str, Any]) -> Document:
         if stream["source"] != former:
             api_may_set_source(source, f"streams.{name}.source")
     try:
-        return Document.model_validate(table)
+        return Document.model_validate(table, context=BY_API)
     except ValidationError as exc:
         problems = [str(problem) for problem in problems_of(exc)]
         raise ConfigError(problems) from None  # the chain would show values
@@ -151,7 +153,7 @@ def api_may_set_source(url: str, key: str = "source") -> None:
         SourceForbiddenError: Only the configuration file may name it.
     """
     if is_file_only(url.strip()):
-        raise SourceForbiddenError(key)
+        raise SourceForbiddenError(forms_of(BY_API), key)
 
 
 def _with_secret(name: str, sent: str, current: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ooblexd.config.values import own_words
 from ooblexd.errors import ConfigError
 from ooblexd.plan import InputPlan
 from ooblexd.sources.url import SCHEMES, scheme_of
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
 
 MAX_SOURCE_LETTERS = 2000
 """A plan travels in one message to each worker; longer ones are some mistake."""
@@ -20,14 +24,19 @@ BY_API = f"^ *({_BY_API}):"
 _RAW_FORMATS = ("i420", "nv12", "yuyv")
 
 
-def check_source(url: str) -> str:
+def check_source(url: str, info: ValidationInfo) -> str:
     """Return ``url`` if this version can open such a source.
+
+    Args:
+        url: The source.
+        info: Its context is the kinds of source that a message may propose; None for
+            all.
 
     Raises:
         PydanticCustomError: It cannot; the message names what can, never a login.
     """
     try:
-        scheme = scheme_of(url)
+        scheme = scheme_of(url, info.context or SCHEMES)
     except ConfigError as exc:
         raise own_words(exc.problems[0]) from exc
     if len(url) > MAX_SOURCE_LETTERS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -71,6 +72,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _make_origin_form(scope)
         headers = Headers(scope=scope)
         request_id = guard.request_id_of(headers.get("x-request-id"))
         started = False
@@ -121,3 +123,19 @@ class Gate:
     def _count(self, scope: Scope, status: int) -> None:
         path = self._paths.get(scope.get("endpoint"), OTHER)
         self._counts.count(scope["method"], path, status)
+
+
+def _make_origin_form(scope: Scope) -> None:
+    """Have a request whose target names the host too be as one by path and ``Host``.
+
+    The header is put aside, as RFC 9112, section 3.2.2, has it: what is checked must be
+    what was asked.
+    """
+    split = guard.split_target(scope["raw_path"].decode("latin-1"))
+    if split is None:
+        return
+    host, path = split
+    others = [header for header in scope["headers"] if header[0] != b"host"]
+    scope["headers"] = [(b"host", host.encode("latin-1")), *others]
+    scope["raw_path"] = path.encode("latin-1")
+    scope["path"] = unquote(path)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_ABSOLUTE = re.compile(r"https?://([^/]*)(/.*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@\s]+?)\.?(?::(\d{1,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -31,6 +32,20 @@ def request_id_of(given: str | None) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
     return uuid.uuid4().hex
+
+
+def split_target(target: str) -> tuple[str, str] | None:
+    """Split an absolute-form request target, ``http://HOST/PATH``, as a proxy sends it.
+
+    Args:
+        target: Of the request line, without its query.
+
+    Returns:
+        The host, which stands for the ``Host`` header, and the path; None for any other
+        target. Source: RFC 9112, section 3.2.2.
+    """
+    match = _ABSOLUTE.fullmatch(target)
+    return (match[1], match[2] or "/") if match else None
 
 
 def split_host(value: str) -> tuple[str, str] | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ooblexd.control.drafts import Draft
 
 ANSWER_WITHIN_S = 10.0
+_RETRY_AFTER_S = 5
 
 
 class Subscriber(Protocol):
@@ -102,7 +103,8 @@ class Link:
 
         Raises:
             ProblemError: 507 with the numbers where shared memory is too small, 409
-                where the supervisor refuses, 503 where it does not answer.
+                where the supervisor refuses, 503 where the system gives no more, or
+                nobody answers.
         """
         self._requests += 1
         request = self._requests
@@ -175,5 +177,9 @@ def _raise_refusal(applied: Applied) -> None:
             needed_bytes=applied.needed_bytes,
             free_bytes=applied.free_bytes,
         )
+    if applied.is_lack:
+        lack = ProblemError(503, applied.error)
+        lack.retry_after_s = _RETRY_AFTER_S
+        raise lack
     if applied.error:
         raise ProblemError(409, applied.error)

@@ -21,8 +21,8 @@ from starlette.responses import JSONResponse, Response
 
 from ooblexd.control.bodies import read_object
 from ooblexd.control.problems import ProblemError, problem
-from ooblexd.errors import SourceForbiddenError
-from ooblexd.sources.url import is_file_only
+from ooblexd.errors import ConfigError, SourceForbiddenError
+from ooblexd.sources.url import BY_API, forms_of, is_file_only, scheme_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -85,9 +85,13 @@ def _asked(body: dict[str, Any]) -> ProbeRequest:
     if transport not in _TRANSPORTS:
         raise _invalid("transport", "allowed auto, tcp or udp")
     if is_file_only(source.strip()):
-        detail = SourceForbiddenError().problems[0]
+        detail = SourceForbiddenError(forms_of(BY_API)).problems[0]
         error = {"key": "source", "detail": detail.partition(": ")[2]}
         raise ProblemError(403, detail, errors=[error])
+    try:
+        scheme_of(source.strip(), BY_API)
+    except ConfigError as exc:
+        raise _invalid("source", exc.problems[0]) from exc
     return ProbeRequest(source.strip(), transport)
 
 

@@ -26,7 +26,10 @@ class ProblemError(Exception):
         status: HTTP status.
         detail: What is wrong with this request, a sentence for its sender.
         members: Further members of the document, such as ``errors``.
+        retry_after_s: When it may be worth another attempt; 0 where nobody knows.
     """
+
+    retry_after_s = 0
 
     def __init__(self, status: int, detail: str, **members: Any) -> None:
         self.status = status
@@ -68,7 +71,10 @@ def shorten(text: str, most: int) -> str:
 async def answer_problem(_request: Request, exc: Exception) -> Response:
     """Answer what our own code refused."""
     assert isinstance(exc, ProblemError)
-    return problem(exc.status, exc.detail, **exc.members)
+    response = problem(exc.status, exc.detail, **exc.members)
+    if exc.retry_after_s:
+        response.headers["Retry-After"] = str(exc.retry_after_s)
+    return response
 
 
 async def answer_http_error(request: Request, exc: Exception) -> Response:

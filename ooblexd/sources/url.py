@@ -9,8 +9,12 @@ import difflib
 import re
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ooblexd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,20 @@ SCHEMES = {
 }
 """Every kind of source that `ooblexd.sources.open_source` opens, by its scheme."""
 
+BY_API = {name: scheme for name, scheme in SCHEMES.items() if not scheme.is_file_only}
+"""Those that the API may name."""
+
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/[\w./-]*)?")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]+\]|[^:\[\]]*)(?::\d*)?", re.IGNORECASE)
 
 
-def scheme_of(url: str) -> Scheme:
+def scheme_of(url: str, listed: Mapping[str, Scheme] = SCHEMES) -> Scheme:
     """Return the scheme of a source's URL.
+
+    Args:
+        url: The source.
+        listed: Those that a message may propose.
 
     Raises:
         ConfigError: There is no such scheme, or the URL lacks its host or path; the
@@ -63,7 +74,7 @@ def scheme_of(url: str) -> Scheme:
     name = name.lower()
     scheme = SCHEMES.get(name) if colon else None
     if scheme is None:
-        raise ConfigError([_no_such_scheme(url, name if colon else "")])
+        raise ConfigError([_no_such_scheme(url, name if colon else "", listed)])
     if scheme.form.endswith("PATH") and "//" not in scheme.form and not rest:
         raise ConfigError([f"a source {name}: needs a path: {scheme.form}"])
     if "//" in scheme.form:
@@ -130,10 +141,15 @@ def _check_command(command: str) -> None:
         raise ConfigError(["a source exec: needs a command: exec:COMMAND"])
 
 
-def _no_such_scheme(url: str, name: str) -> str:
-    allowed = ", ".join(scheme.form for scheme in SCHEMES.values())
+def forms_of(schemes: Mapping[str, Scheme]) -> str:
+    """Return how the URLs of ``schemes`` look, for messages."""
+    return ", ".join(scheme.form for scheme in schemes.values())
+
+
+def _no_such_scheme(url: str, name: str, listed: Mapping[str, Scheme]) -> str:
+    allowed = forms_of(listed)
     if name and name.replace("+", "").replace("-", "").isalnum():
-        near = difflib.get_close_matches(name, SCHEMES, n=1)
+        near = difflib.get_close_matches(name, listed, n=1)
         hint = f"; did you mean {near[0]}:?" if near else ""
         return f"no source {name}:{hint} (allowed: {allowed})"
     if url.startswith("/"):

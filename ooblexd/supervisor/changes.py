@@ -44,7 +44,7 @@ def apply(streams: Streams, wish: ApplyPlans, commit: Callable[[], None]) -> Non
         wish: What is wanted.
         commit: Puts the file in its place; what it raises undoes the change.
     """
-    error, needed_bytes, free_bytes = "", 0, 0
+    error, needed_bytes, free_bytes, is_lack = "", 0, 0, False
     leaving: list[Stream] = []
     try:
         leaving = _make(streams, wish.plans, commit)
@@ -53,12 +53,15 @@ def apply(streams: Streams, wish: ApplyPlans, commit: Callable[[], None]) -> Non
         needed_bytes, free_bytes = full.needed_bytes, full.free_bytes
     except OoblexdError as refusal:
         error = str(refusal)
+        is_lack = isinstance(refusal.__cause__, OSError)
     except OSError as lack:  # descriptors, most likely
+        is_lack = True
         error = f"the system gives no more: {lack.strerror or lack}"
     if leaving:
         streams.retire(leaving, wish.request)  # which answers when they have ended
     else:
-        streams.tell_control(Applied(wish.request, error, needed_bytes, free_bytes))
+        answer = Applied(wish.request, error, needed_bytes, free_bytes, is_lack)
+        streams.tell_control(answer)
 
 
 def reload(streams: Streams, plans: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -158,6 +159,18 @@ def test_sources_of_this_machine_are_refused_by_the_api(url: str) -> None:
         api_may_set_source(url)
     with pytest.raises(SourceForbiddenError):
         merge_patch("door", stream, {"source": url})
+
+
+@pytest.mark.parametrize("url", ["exec:sh", "gopher://box", "fil:a"])
+def test_what_the_api_may_not_name_it_does_not_propose(url: str) -> None:
+    stream = parse_stream("door", {"source": "demo:"})
+
+    with pytest.raises(ConfigError) as caught:
+        merge_patch("door", stream, {"source": url})
+
+    allowed = "demo:, upload:, rtsp://HOST/PATH, rtsps://HOST/PATH, http://HOST/PATH"
+    assert f"{allowed}, https://HOST/PATH)" in str(caught.value)
+    assert not re.search("exec|file:|/dev/", str(caught.value).replace(url, ""))
 
 
 def test_file_source_of_the_file_can_keep_its_place_in_a_patch() -> None:

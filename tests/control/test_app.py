@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import re
 import shutil
+import socket
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -454,6 +455,40 @@ def test_changes_come_one_after_another(
 
     assert statuses == [201] * 4
     assert len(client.get("/api/v1/streams").json()["items"]) == 5
+
+
+def test_what_the_system_has_no_more_of_may_be_there_later(
+    bench: ControlBench, client: httpx.Client
+) -> None:
+    bench.answer = lambda _: ("the system gives no more", 0, 0, True)
+
+    answer = client.post("/api/v1/streams", json=NEW)
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["detail"] == "the system gives no more"
+    assert "retry_after_s" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost:1/api/v1/streams?a=b", "evil.example", 200),
+        ("HTTP://127.0.0.1/api/v1/%73treams", "127.0.0.1", 200),
+        ("http://localhost", "localhost", 200),
+        ("http://evil.example/api/v1/streams", "localhost", 403),
+        ("http:///api/v1/streams", "localhost", 403),
+        ("http://localhost/nothing", "localhost", 404),
+    ],
+)
+def test_a_target_that_names_the_host_is_answered_for_that_host(
+    bench: ControlBench, target: str, host: str, status: int
+) -> None:
+    question = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", bench.port), 5) as end:
+        end.sendall(question.encode())
+        with end.makefile("rb") as answer:
+            assert int(answer.readline().split()[1]) == status
 
 
 def test_what_the_environment_sets_cannot_be_changed(

@@ -22,6 +22,23 @@ def test_every_loopback_name_is_ours(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "split"),
+    [
+        ("http://box.lan:8800/health", ("box.lan:8800", "/health")),
+        ("HTTPS://box.lan", ("box.lan", "/")),
+        ("http:///health", ("", "/health")),
+        ("http://user@box.lan/", ("user@box.lan", "/")),
+        ("/http://box.lan/", None),
+        ("*", None),
+    ],
+)
+def test_a_target_that_names_the_host_is_split(
+    target: str, split: tuple[str, str] | None
+) -> None:
+    assert guard.split_target(target) == split
+
+
+@pytest.mark.parametrize(
     "host",
     [
         None,

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from ooblexd.ring import Segment
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
-Answer = tuple[str, int, int]
-"""Error, needed bytes, free bytes, as in `Applied`."""
+Answer = tuple[str, int, int] | tuple[str, int, int, bool]
+"""Error, needed bytes, free bytes, and whether it is a lack, as in `Applied`."""
 
 
 @dataclass

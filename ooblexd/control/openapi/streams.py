@@ -25,7 +25,8 @@ _NO_CHANGE = {
     **NO_STREAM,
     409: "The environment sets what was to be changed, or the stream is being stopped.",
     412: "`If-Match` names another version.",
-    503: "The file cannot be written, or the supervisor does not answer.",
+    503: "The file cannot be written, the system gives no more descriptors (see "
+    "`Retry-After`), or the supervisor does not answer.",
 }
 _NOT_VALID = {422: "The table is not valid; `errors` names the keys."}
 _NO_MEMORY = {507: "There is too little shared memory; the numbers are in it."}
