@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ooblexd.errors import ConfigError
-from ooblexd.sources.network import _with_quoted_login
+from ooblexd.sources.network import quoted
 from ooblexd.sources.url import host_of, is_file_only, scheme_of, split_login
 
 
@@ -106,7 +106,7 @@ def test_login_is_told_from_the_place(url: str, login: str, place: str) -> None:
     ],
 )
 def test_login_reaches_the_camera_encoded(pasted: str, sent: str) -> None:
-    assert _with_quoted_login(pasted) == sent
+    assert quoted(pasted) == sent
 
 
 def test_knowing_a_url_loads_no_decoder() -> None:
