@@ -32,7 +32,10 @@ def main() -> int:
     """Run the benchmarks that the command line names, else all."""
     names = sorted(path.stem.removeprefix("bench_") for path in _modules())
     parser = argparse.ArgumentParser(
-        prog="tools/bench", epilog=f"benchmarks: {', '.join(names)}"
+        prog="tools/bench",
+        usage="%(prog)s [-h] [--peers] [NAME ...]",
+        epilog=f"benchmarks: {', '.join(names)}; --peers first brings what they "
+        "compare ooblexd with, into .venv-peers",
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
     chosen = parser.parse_args().names or names
@@ -77,8 +80,13 @@ def _in_brief(row: Any) -> str:
     return ", ".join(cells)
 
 
-def _cell(value: float | str) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    decimals = 3 if 0 < abs(value) < 1 else 2 if 0 < abs(value) < 10 else 1
+    return f"{value:.{decimals}f}"
 
 
 def write_results(
