@@ -104,6 +104,7 @@ def measure_memcpy(case: Case) -> Measured:
     for _ in _paced(case.fps, case.warm_up_s):
         np.copyto(between, source)
         np.copyto(target, between)
+    _unshare()
     before = _usage()
     for _ in _paced(case.fps, case.seconds):
         began_ns, cpu_ns = time.monotonic_ns(), time.thread_time_ns()
