@@ -11,6 +11,7 @@ is to be: keys that were edited by hand and not loaded yet keep their new values
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ooblexd.config.load import decode_text, parse_config
 from ooblexd.config.replacing import (
     cannot_write,
     digest_of,
+    private_mode,
     read_content,
     sync_folder,
     write_beside,
@@ -33,6 +35,7 @@ from ooblexd.errors import (
     StreamExistsError,
     UnknownStreamError,
 )
+from ooblexd.redaction import mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
         StreamConfig,
     )
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -57,12 +62,14 @@ class Prepared:
         path: What it is to replace, no link.
         former: Digest of what ``path`` held when the change was made.
         after: Digest of the new file.
+        was_open: Others could read the old file, and the new one holds passwords.
     """
 
     waiting: Path
     path: Path
     former: str
     after: str
+    was_open: bool = False
 
     def sync(self) -> None:
         """Return once the new file, put in place, survives a loss of power.
@@ -74,6 +81,12 @@ class Prepared:
             sync_folder(self.path.parent)
         except OSError as exc:
             raise cannot_write(self.path, exc) from exc
+        if self.was_open and self.former != self.after:
+            logger.warning(
+                "others could read the passwords in %s: its mode is %04o now",
+                self.path,
+                _mode_of(self.path),
+            )
 
     def abandon(self) -> None:
         """Throw the new file away; once it is in place, do nothing."""
@@ -238,10 +251,23 @@ class ConfigFile:
         content = after.encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            waiting = write_beside(path, content)
+            allowed_mode = _mode_for(path, config)
+            former_mode = _mode_of(path)
+            waiting = write_beside(path, content, allowed_mode)
         except OSError as exc:
             raise cannot_write(path, exc) from exc
-        return Prepared(waiting, path, digest_of(found.content), digest_of(content))
+        former, is_open = digest_of(found.content), bool(former_mode & ~allowed_mode)
+        return Prepared(waiting, path, former, digest_of(content), is_open)
+
+
+def _mode_for(path: Path, config: Config) -> int:
+    sources = [stream.source for stream in config.streams.values()]
+    holds_secrets = any(mask_url(source) != source for source in sources)
+    return private_mode(path) if holds_secrets else 0o7777
+
+
+def _mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o7777 if path.exists() else 0
 
 
 def _differing(old: Section, new: Section) -> list[str]:

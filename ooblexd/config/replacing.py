@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEW_MODE = 0o600  # sources hold credentials
+_OWN_GROUP = "ooblexd"  # of the service, as `ooblexd install-service` makes it
 
 
 def read_content(path: Path) -> bytes | None:
@@ -37,10 +38,15 @@ def digest_of(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def write_beside(path: Path, content: bytes) -> Path:
+def write_beside(path: Path, content: bytes, allowed_mode: int = 0o7777) -> Path:
     """Write ``content`` to a new file beside ``path``, owned and guarded as that one.
 
     Its name is always the same, so that what a killed daemon left is swept away here.
+
+    Args:
+        path: What it is to replace.
+        content: The new content.
+        allowed_mode: Bits of the mode that may stay.
 
     Returns:
         The new file.
@@ -53,7 +59,7 @@ def write_beside(path: Path, content: bytes) -> Path:
     fd = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEW_MODE)
     try:
         with open(fd, "wb", buffering=0) as file:  # noqa: PTH123 # a descriptor
-            _guard_like(path, fd)
+            _guard_like(path, fd, allowed_mode)
             rest = memoryview(content)
             while rest:
                 rest = rest[file.write(rest) :]
@@ -116,7 +122,31 @@ def waiting_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def _guard_like(path: Path, fd: int) -> None:
+def sweep(path: Path) -> bool:
+    """Remove what a daemon that was killed while it wrote has left beside ``path``.
+
+    Returns:
+        Whether there was something, and it is gone.
+    """
+    try:
+        waiting_path(path.resolve()).unlink()
+    except OSError:
+        return False  # none, mostly; else the next change tells why
+    return True
+
+
+def private_mode(path: Path) -> int:
+    """Return the bits of the mode that a file with passwords in it may have.
+
+    They are its owner's alone, and its group may read it where that is the service's.
+    """
+    with contextlib.suppress(OSError, KeyError):  # none yet, or a group without a name
+        if path.group() == _OWN_GROUP:
+            return 0o640
+    return _NEW_MODE
+
+
+def _guard_like(path: Path, fd: int, allowed_mode: int) -> None:
     try:
         former = path.stat()
     except FileNotFoundError:
@@ -124,4 +154,4 @@ def _guard_like(path: Path, fd: int) -> None:
     # Without the right to give a file away it becomes ours, which serves as well.
     with contextlib.suppress(PermissionError):
         os.fchown(fd, former.st_uid, former.st_gid)
-    os.fchmod(fd, former.st_mode & 0o7777)
+    os.fchmod(fd, former.st_mode & allowed_mode & 0o7777)

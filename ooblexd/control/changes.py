@@ -9,8 +9,11 @@ die at any moment: what runs is what the file says.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any
+
+from ooblexd.config.replacing import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ooblexd.control.drafts import ConfigView, Draft, Drafts
     from ooblexd.control.link import Link
     from ooblexd.plan import StreamPlan
+
+logger = logging.getLogger(__name__)
 
 
 class Changes:
@@ -47,6 +52,12 @@ class Changes:
 
             self._drafts = Drafts(self._configuration)
         return self._drafts
+
+    async def sweep(self) -> None:
+        """Remove the new version of the file that a killed daemon has left."""
+        async with self.lock:  # else it might be one that is being made
+            if await asyncio.to_thread(sweep, self._configuration.path):
+                logger.info("removed a change that was never made")
 
     async def read(self) -> ConfigView:
         """Return what the configuration file says, the environment over it.

@@ -88,6 +88,7 @@ class _Control:
             # The listener queues connections from the supervisor's start on, so whoever
             # connects before the server has begun to accept is only a moment early.
             self._link.announce()
+            tasks.start_soon(self._changes.sweep)
             tasks.start_soon(asyncio.to_thread, self._changes.load)
             tasks.start_soon(self._configuration.keep_last_good)
             await self._server.serve(sockets=[self._context.listener])

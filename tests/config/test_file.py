@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from ooblexd.config import replacing
 from ooblexd.config.file import ConfigFile, Prepared
 from ooblexd.config.load import load_config
 from ooblexd.config.patch import parse_stream
-from ooblexd.config.replacing import put_in_place
+from ooblexd.config.replacing import put_in_place, sweep
 from ooblexd.config.schema import CropConfig, Location
 from ooblexd.errors import (
     ConfigError,
@@ -215,6 +216,44 @@ def test_link_stays_and_mode_is_kept(path: Path, tmp_path: Path) -> None:
 
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("mode", "after"), [(0o644, 0o600), (0o640, 0o600), (0o400, 0o400)]
+)
+def test_a_file_that_gets_a_password_is_its_owners_alone(
+    path: Path, caplog: pytest.LogCaptureFixture, mode: int, after: int
+) -> None:
+    path.chmod(mode)
+    hall = parse_stream("hall", {"source": "rtsp://me:geheim@192.0.2.1/1"})
+
+    commit(config_file(path).prepare_add("hall", hall))
+
+    assert path.stat().st_mode & 0o7777 == after
+    told = f"others could read the passwords in {path}: its mode is {after:04o} now"
+    assert caplog.messages == ([told] if mode != after else [])
+
+
+def test_the_group_of_the_service_may_go_on_reading(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "_OWN_GROUP", path.group())
+    path.chmod(0o644)
+    hall = parse_stream("hall", {"source": "rtsp://me:geheim@192.0.2.1/1"})
+
+    commit(config_file(path).prepare_add("hall", hall))
+
+    assert path.stat().st_mode & 0o7777 == 0o640
+
+
+def test_what_a_killed_daemon_left_is_swept_away(path: Path, tmp_path: Path) -> None:
+    config_file(path).prepare_removal("door")
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+
+    assert sweep(link)
+    assert not sweep(link)
+    assert sorted(tmp_path.iterdir()) == [link, path]
 
 
 def remove_door_killed_at(path: Path, call: int) -> bool:

@@ -457,6 +457,18 @@ def test_changes_come_one_after_another(
     assert len(client.get("/api/v1/streams").json()["items"]) == 5
 
 
+def test_what_a_killed_daemon_left_is_gone_after_the_start(
+    bench: ControlBench, config_path: Path
+) -> None:
+    bench.stop()
+    left = config_path.with_name(f".{config_path.name}.new")
+    left.write_text("half of a")
+
+    bench.start()
+
+    eventually(lambda: not left.exists())
+
+
 def test_what_the_system_has_no_more_of_may_be_there_later(
     bench: ControlBench, client: httpx.Client
 ) -> None:
