@@ -9,7 +9,6 @@ age at the start.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import socket
 import threading
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 import av
-import av.logging
 from av.codec.context import Flags
 
 from ooblexd.clock import NS_PER_S
@@ -26,7 +24,7 @@ from ooblexd.errors import SourceError, SourceUnavailableError
 from ooblexd.sources.arrivals import Arrival, Arrivals, first_of_use
 from ooblexd.sources.decoding import Decoder, Taken
 from ooblexd.sources.options import SourceDescription, SourceOptions
-from ooblexd.sources.reasons import LogLine, explain, without_secrets
+from ooblexd.sources.reasons import explain, ffmpeg_messages, without_secrets
 from ooblexd.sources.url import split_login
 
 if TYPE_CHECKING:
@@ -190,7 +188,7 @@ def open_container(
     start_ns = options.now_ns() if start_ns is None else start_ns
     resolve(address, options.open_timeout_s)
     left_s = options.open_timeout_s - (options.now_ns() - start_ns) / NS_PER_S
-    with _ffmpeg_messages() as messages:
+    with ffmpeg_messages() as messages:
         try:
             container = av.open(
                 quoted(address.url),
@@ -292,16 +290,3 @@ def quoted(url: str) -> str:
         for part in ((user, password) if colon else (user,))
     )
     return f"{scheme}://{login}@{place}"
-
-
-@contextlib.contextmanager
-def _ffmpeg_messages() -> Iterator[list[LogLine]]:
-    """Collect what FFmpeg would print; outside of this block it says nothing."""
-    av.logging.set_level(av.logging.WARNING)  # a server's status is one
-    # Else what was said at the attempt before, in the same words, is not said again.
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture() as messages:
-            yield messages
-    finally:
-        av.logging.set_level(None)

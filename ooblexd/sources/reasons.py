@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 from typing import TYPE_CHECKING
 
 import av
+import av.logging
 
 from ooblexd.errors import SourceError, SourceRefusedError, SourceUnavailableError
 from ooblexd.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LogLine = tuple[int, str, str]
 """One message of FFmpeg: level, who said it, what."""
@@ -78,6 +80,19 @@ def explain_socket(exc: OSError, *, waited_s: float) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return "connection refused"
     return _BY_ERRNO.get(exc.errno or 0) or f"it cannot be reached: {exc.strerror}"
+
+
+@contextlib.contextmanager
+def ffmpeg_messages() -> Iterator[list[LogLine]]:
+    """Collect what FFmpeg would print; outside of this block it says nothing."""
+    av.logging.set_level(av.logging.WARNING)  # a server's status is one
+    # Else what was said at the attempt before, in the same words, is not said again.
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as messages:
+            yield messages
+    finally:
+        av.logging.set_level(None)
 
 
 def without_secrets(exc: av.FFmpegError) -> av.FFmpegError:
