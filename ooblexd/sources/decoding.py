@@ -207,6 +207,11 @@ class Decoder:
         """What decoding a packet that is no keyframe takes; 0 until there was one."""
         return self._cost_ns
 
+    @property
+    def is_reordering(self) -> bool:
+        """Whether pictures come in another order than they are shown in."""
+        return bool(self._codec.has_b_frames)
+
     def newest_frame(self) -> av.VideoFrame:
         """Return the frame that was decoded last; there must have been one."""
         assert self._newest is not None
@@ -226,7 +231,7 @@ class Decoder:
 
     def _may_wait(self, packet: av.Packet[av.VideoStream]) -> bool:
         """Say whether what waits is cheap enough to be decoded when somebody comes."""
-        if not self.is_synced or not packet.size or self._codec.has_b_frames:
+        if not self.is_synced or not packet.size or self.is_reordering:
             return False  # of reordered pictures it is not known which one comes next
         count = len(self._waiting)
         is_alone = count == 1 and packet.is_keyframe

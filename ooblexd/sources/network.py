@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -102,6 +102,9 @@ class NetworkSource:
         self._extend_deadline()
         taken = self._first or next(self._pictures)
         self._first = None
+        if self._decoder.is_reordering and not self.description.has_b_frames:
+            # Not every stream says so beforehand.
+            self.description = replace(self.description, has_b_frames=True)
         pts_ns = 0
         if taken.pts is not None and self._stream.time_base is not None:
             pts_ns = int(taken.pts * self._stream.time_base * NS_PER_S)

@@ -23,7 +23,12 @@ from ooblexd.sources.http import http_address
 from ooblexd.sources.network import open_container
 from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reasons import explain, without_secrets
-from ooblexd.sources.report import AudioReport, SourceReport, VideoReport
+from ooblexd.sources.report import (
+    B_FRAMES_WARNING,
+    AudioReport,
+    SourceReport,
+    VideoReport,
+)
 from ooblexd.sources.rtsp import by_transport
 from ooblexd.sources.url import scheme_of
 
@@ -260,10 +265,7 @@ def _warnings(video: VideoReport, transport: str, watched_s: float) -> list[str]
     """Return what the owner of the camera might mend."""
     found = []
     if video.has_b_frames:
-        found.append(
-            "it has B-frames, which delay every picture; turn them off in the camera, "
-            "or choose the profile Baseline"
-        )
+        found.append(B_FRAMES_WARNING)
     if transport in ("tcp", "udp") and video.codec in ("h264", "hevc"):
         interval_s = video.keyframe_interval_s or watched_s
         if interval_s > _RARE_KEYFRAMES_S:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+B_FRAMES_WARNING = (
+    "it has B-frames, which delay every picture; turn them off in the camera, "
+    "or choose the profile Baseline"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoReport:

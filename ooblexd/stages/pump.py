@@ -28,6 +28,7 @@ from ooblexd.reminders import Reminders
 from ooblexd.sources import InputOptions, Rate, SourceOptions, open_source
 from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reconnect import retry_delay_s
+from ooblexd.sources.report import B_FRAMES_WARNING
 from ooblexd.stages.geometry import Geometry, geometry_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ooblexd.plan import StreamPlan
     from ooblexd.sources import Picture, Source
+    from ooblexd.sources.options import SourceDescription
     from ooblexd.stages.attachment import WriterEnd
     from ooblexd.stages.context import StageContext
     from ooblexd.stages.inbox import Inbox
@@ -95,6 +97,7 @@ class Pump(threading.Thread):
         self._held: Picture | None = None
         self._reminders = Reminders()
         self._is_told_up = False
+        self._is_warned = False
         self._rate = Rate(on_refused=lambda: self._note_unused(DropReason.RATE))
         self.take(task)
 
@@ -190,6 +193,7 @@ class Pump(threading.Thread):
                     return
                 self._take(picture)
             self._tell_up(picture)
+            self._warn_of(source.description)
             self.has_answered = True
 
     def _tell_up(self, picture: Picture) -> None:
@@ -204,6 +208,13 @@ class Pump(threading.Thread):
             picture.width,
             picture.height,
         )
+
+    def _warn_of(self, description: SourceDescription) -> None:
+        """Warn once of what delays every picture; a file has no viewer to catch up."""
+        is_live = description.transport != "local"
+        if description.has_b_frames and is_live and not self._is_warned:
+            self._is_warned = True
+            logger.warning("[stream %s] source: %s", self._plan.name, B_FRAMES_WARNING)
 
     def _report_waiting(self, reason: str) -> None:
         with self._lock:

@@ -83,6 +83,7 @@ class Appliance:
 
     def start(self) -> None:
         """Start the daemon and wait until its page answers."""
+        self.port = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ooblexd", "run", "--config", str(self.config)],
             env=self._environment,
@@ -147,5 +148,5 @@ class Appliance:
         for line in self.process.stderr:
             self.lines.append(line)
             found = _ADDRESS.search(line)
-            if found:
+            if found and not self.port:  # later ones may be cameras
                 self.port = int(found.group(1))

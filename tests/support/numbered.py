@@ -80,7 +80,9 @@ def make_units(
 
 
 @contextlib.contextmanager
-def numbered_camera(units: Path, fps: int = 30) -> Iterator[NumberedCamera]:
+def numbered_camera(
+    units: Path, fps: int = 30, announced_fps: int | None = None
+) -> Iterator[NumberedCamera]:
     """Run a camera that loops ``units``, as `make_units` made them.
 
     It sends for one reader: its pictures are numbered from the first one on.
@@ -91,7 +93,7 @@ def numbered_camera(units: Path, fps: int = 30) -> Iterator[NumberedCamera]:
         require_rtsp_server()
     script = Path(__file__).with_name("numbered_camera.py")
     with subprocess.Popen(
-        [_PYTHON, str(script), str(units), str(fps)],
+        [_PYTHON, str(script), str(units), str(fps), str(announced_fps or fps)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,13 +2,13 @@
 
 Run by Debian's own Python for RTSP, which has GStreamer's bindings::
 
-    /usr/bin/python3 tests/support/numbered_camera.py UNITS FPS
+    /usr/bin/python3 tests/support/numbered_camera.py UNITS FPS ANNOUNCED
 
 UNITS is a folder of files, in order: one access unit of H.264 (``*.264``), one of H.265
-(``*.265``) or one JPEG (``*.jpg``) each. They are sent in a loop, one each period, by
-RTSP or by HTTP as parts. It prints ``ready PORT`` and then, for each picture,
-``NUMBER UNIX_US`` just before it is handed to the network, and it ends when its
-standard input closes.
+(``*.265``) or one JPEG (``*.jpg``) each. They are sent in a loop, FPS a second, by RTSP
+that says ANNOUNCED, or by HTTP as parts. It prints ``ready PORT`` and then, for each
+picture, ``NUMBER UNIX_US`` just before it is handed to the network, and it ends when
+its standard input closes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def say(text: str) -> None:
         os._exit(0)
 
 
-def serve_rtsp(units: list[bytes], codec: str, fps: int) -> None:
+def serve_rtsp(units: list[bytes], codec: str, fps: int, announced: int) -> None:
     """Serve H.264 or H.265, each picture as soon as it is there."""
     import gi  # noqa: PLC0415 - HTTP needs none
 
@@ -52,7 +52,8 @@ def serve_rtsp(units: list[bytes], codec: str, fps: int) -> None:
     factory.set_shared(True)
     factory.set_launch(
         "( appsrc name=src is-live=true do-timestamp=true format=time caps="
-        f'"video/x-{codec},stream-format=byte-stream,alignment=au,framerate={fps}/1" '
+        f'"video/x-{codec},stream-format=byte-stream,alignment=au,'
+        f'framerate={announced}/1" '
         f"! {codec}parse ! rtp{codec}pay config-interval=1 name=pay0 pt=96 )"
     )
 
@@ -119,11 +120,11 @@ def main() -> None:
     files = sorted(Path(sys.argv[1]).iterdir())
     units = [path.read_bytes() for path in files]
     threading.Thread(target=end_with_the_input, daemon=True).start()
-    fps = int(sys.argv[2])
+    fps, announced = int(sys.argv[2]), int(sys.argv[3])
     if files[0].suffix == ".jpg":
         serve_http(units, fps)
     else:
-        serve_rtsp(units, f"h{files[0].suffix[1:]}", fps)
+        serve_rtsp(units, f"h{files[0].suffix[1:]}", fps, announced)
 
 
 if __name__ == "__main__":
