@@ -5,8 +5,10 @@
     python -m tests.support.mjpeg_probe PORT STREAM VIEWERS SECONDS
 
 They only take bytes off their sockets while the measurement lasts. What the first
-viewer got is decoded afterwards: the clock in its pixels says how old each picture was
-when its last byte had arrived. The answer is one line of JSON.
+viewer got is decoded afterwards: the clock in its pixels says which picture it was, and
+when that was captured. The answer is one line of JSON: the frames a second of each
+viewer, and of each picture its sequence, its capture and the arrival of its last byte,
+both in unix µs.
 """
 
 from __future__ import annotations
@@ -72,8 +74,8 @@ class Watcher:
         return part
 
 
-def watch(port: int, stream: str, viewers: int, seconds: float) -> Watcher:
-    """Watch ``stream`` with that many viewers and return the first."""
+def watch(port: int, stream: str, viewers: int, seconds: float) -> list[Watcher]:
+    """Watch ``stream`` with that many viewers and return them."""
     watchers = [Watcher(_connect(port, stream), keeps=n == 0) for n in range(viewers)]
     by_fd = {watcher.socket.fileno(): watcher for watcher in watchers}
     poll = select.poll()
@@ -89,18 +91,18 @@ def watch(port: int, stream: str, viewers: int, seconds: float) -> Watcher:
     sys.stderr.write("end\n")
     for watcher in watchers:
         watcher.socket.close()
-    return watchers[0]
+    return watchers
 
 
-def ages_ms(watcher: Watcher) -> list[float]:
-    """Return how old each kept picture was when it had arrived, by its own clock."""
-    ages = []
+def seen_by(watcher: Watcher) -> list[tuple[int, int, int]]:
+    """Return sequence, capture and arrival of each kept picture, in unix µs."""
+    seen = []
     for number, jpeg in watcher.kept:
         grey = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
         stamp = read_stamp(np.asarray(grey, np.uint8))
         if stamp is not None:
-            ages.append((watcher.arrived_us[number] - stamp.unix_us) / 1000)
-    return ages
+            seen.append((stamp.sequence, stamp.unix_us, watcher.arrived_us[number]))
+    return seen
 
 
 def _connect(port: int, stream: str) -> socket.socket:
@@ -121,9 +123,10 @@ def _take_until(at_s: float, poll: select.poll, by_fd: dict[int, Watcher]) -> No
 def main() -> None:
     """Watch as the command line says, and answer on standard output."""
     port, stream, viewers, seconds = sys.argv[1:]
-    watcher = watch(int(port), stream, int(viewers), float(seconds))
-    fps = len(watcher.arrived_us) / float(seconds)
-    sys.stdout.write(json.dumps({"fps": fps, "ages_ms": ages_ms(watcher)}) + "\n")
+    watchers = watch(int(port), stream, int(viewers), float(seconds))
+    fps = [len(watcher.arrived_us) / float(seconds) for watcher in watchers]
+    answer = {"fps": fps, "seen": seen_by(watchers[0])}
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":

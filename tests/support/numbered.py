@@ -19,9 +19,10 @@ from ooblexd.pixels import Planes, new_planes
 from ooblexd.sources.demo import DEMO_CLIP
 from ooblexd.sources.pixelclock import stamp
 from tests.support.cameras import require_rtsp_server
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PYTHON = "/usr/bin/python3"  # Debian's, which GStreamer's bindings are for
 _ENCODERS = {
@@ -44,16 +45,26 @@ class NumberedCamera:
     Attributes:
         url: Where it is.
         units: How many pictures there are before the first comes again.
+        fps: How many it sends each second.
         sent_us: Unix time at which each number was handed to the network last.
     """
 
     url: str
     units: int
+    fps: int
     sent_us: dict[int, int] = field(default_factory=dict)
 
-    def sent(self, sequence: int) -> int:
-        """Return when the picture of that sequence was sent last, in unix µs."""
-        return self.sent_us[sequence % self.units]
+    def ages_ms(self, seen: Iterable[tuple[int, int]]) -> list[float]:
+        """Return how old each picture was when it was seen.
+
+        Args:
+            seen: Sequence and unix time in µs; none older than the camera's loop.
+        """
+        seen = list(seen)
+        numbers = {number for number, _ in seen}
+        eventually(lambda: numbers <= self.sent_us.keys())
+        loop_us = round(1e6 * self.units / self.fps)
+        return [(at_us - self.sent_us[n]) % loop_us / 1000 for n, at_us in seen]
 
 
 def make_units(
@@ -102,9 +113,9 @@ def numbered_camera(
             assert process.stdout is not None
             words = process.stdout.readline().split()
             assert words[:1] == ["ready"], "the camera did not start"
-            place = f"127.0.0.1:{words[1]}"
-            url = f"http://{place}/" if is_http else f"rtsp://{place}/live"
-            camera = NumberedCamera(url, len(files))
+            scheme, place = "http" if is_http else "rtsp", f"127.0.0.1:{words[1]}"
+            url = f"{scheme}://{place}/live"
+            camera = NumberedCamera(url, len(files), fps)
             threading.Thread(
                 target=_collect, args=(process, camera), daemon=True
             ).start()
