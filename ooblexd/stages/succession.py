@@ -97,6 +97,7 @@ class Succession:
         effects = parse_stream_plan(wish.plan).effects
         for chain in (self._successor, self.current):
             if chain is not None and chain.plans == effects:
+                self._wish = None
                 self._keep(chain, wish.revision)
                 return
         built = self._build(wish, effects)
@@ -160,8 +161,11 @@ class Succession:
 
     def _keep(self, chain: Chain, revision: int) -> None:
         """Go on with a chain that is there already."""
-        self._wish = None
         chain.revision = revision
+        if self.current is None:  # what it was to follow has gone meanwhile
+            self._successor = None
+            self._take_over(chain)
+            return
         if chain is not self.current:
             return
         self._drop_successor()

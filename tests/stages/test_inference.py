@@ -65,14 +65,16 @@ class Bench:
             [processed.fd, os.dup(self.wake_fds[1])],
         )
 
-    def plan(self, *effects: EffectPlan) -> None:
-        """Change the effects; each time they are required."""
+    def plan(self, *effects: EffectPlan, is_required: bool = True) -> None:
+        """Change the effects, which may be required of each frame from here on."""
         revision = self.configure.revision + 1
         self.configure = replace(
             self.configure,
             plan=format_plan(StreamPlan("door", "demo:", effects=effects)),
             revision=revision,
-            required_revision=revision,
+            required_revision=revision
+            if is_required
+            else self.configure.required_revision,
         )
         self.stage.obey(self.configure, [os.dup(self.demand_fd)])
 
@@ -216,6 +218,24 @@ def test_an_effect_that_cannot_start_is_told_though_nobody_looks(bench: Bench) -
     bench.verdicts(2)
 
     assert bench.words[StageWord.STATE] == SourceState.DOWN
+
+
+def test_a_chain_that_was_to_follow_takes_over_where_nothing_is_left(
+    bench: Bench,
+) -> None:
+    bench.look(1)
+    assert bench.verdicts(1) == ["live"]
+    zoned = (ZONE,)
+    bench.plan(*zoned, is_required=False)
+    bench.stage.step()  # its chain is built, and no frame comes
+    bench.plan(*zoned, EffectPlan("missing"))
+    bench.stage.step()
+    assert bench.verdicts(1) == ["covered"]
+
+    bench.plan(*zoned)
+
+    assert bench.verdicts(2) == ["live"] * 2
+    assert bench.words[StageWord.STATE] == SourceState.RUNNING
 
 
 def test_an_effect_that_works_for_itself_is_never_idle(bench: Bench) -> None:
