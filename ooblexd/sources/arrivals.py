@@ -97,18 +97,23 @@ class Arrivals:
 
 
 def first_of_use(
-    waiting: Sequence[Arrival], *, is_intra_only: bool, cost_ns: float
+    waiting: Sequence[Arrival],
+    begins_anew: Callable[[av.Packet[av.VideoStream]], bool],
+    *,
+    is_intra_only: bool,
+    cost_ns: float,
 ) -> int:
     """Say from which packet on what waits is worth decoding; its length if none is.
 
     Args:
         waiting: In the order it came; not empty.
+        begins_anew: Says of a packet whether it needs nothing that came before it.
         is_intra_only: Each picture can be decoded without any other.
         cost_ns: What decoding a packet takes.
     """
     if is_intra_only:
         return len(waiting) - 1
-    keys = [at for at, arrival in enumerate(waiting) if arrival.packet.is_keyframe]
-    if keys:
-        return keys[-1]
+    for at in reversed(range(len(waiting))):
+        if begins_anew(waiting[at].packet):
+            return at
     return 0 if len(waiting) * cost_ns <= CATCH_UP_NS else len(waiting)

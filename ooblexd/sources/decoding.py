@@ -18,6 +18,7 @@ import av
 from ooblexd.clock import NS_PER_MS, NS_PER_S
 from ooblexd.errors import BadPictureError, SourceUnavailableError
 from ooblexd.pixels import Planes, copy_planes
+from ooblexd.sources.keyframes import Keyframes
 from ooblexd.sources.picture import (
     DecodedPicture,
     is_full_range,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CATCH_UP_NS = 100 * NS_PER_MS
 _MOST_WAITING = 256  # packets, should they cost nothing
+_MOST_BYTES = 8 << 20  # of packets; of one alone more
 _PROOF_NS = 9 * NS_PER_S // 10  # less than a second, which keyframes may well be apart
 _FAILURES_IN_A_ROW = 10
 _REORDERED = 32  # more packets than any decoder holds back
@@ -148,6 +150,7 @@ class Decoder:
         damage: str = "what arrives cannot be decoded",
     ) -> None:
         self._codec = codec
+        self._keyframes = Keyframes(codec)
         self._options = options
         self._damage = damage
         self._lock = threading.Lock()
@@ -181,7 +184,7 @@ class Decoder:
             SourceUnavailableError: Nothing that came could be decoded.
         """
         with self._lock:
-            if packet.is_keyframe and self._waiting:
+            if self._waiting and self.begins_anew(packet):
                 self._waiting.clear()
                 self._has_gap = True
             self._number += 1
@@ -195,6 +198,10 @@ class Decoder:
             if self._failures >= _FAILURES_IN_A_ROW:
                 raise SourceUnavailableError(self._damage) from self._failure
             return taken
+
+    def begins_anew(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Say whether ``packet`` needs nothing that came before it."""
+        return self._keyframes.begins_anew(packet)
 
     def leave_out(self) -> None:
         """Know that packets are missing before the next one."""
@@ -237,8 +244,11 @@ class Decoder:
         is_alone = count == 1 and packet.is_keyframe
         if is_alone and self._options.now_ns() - self._decoded_ns >= _PROOF_NS:
             return False
-        is_cheap = 0 < count * self._cost_ns <= CATCH_UP_NS and count <= _MOST_WAITING
-        return (is_alone or is_cheap) and self._options.is_unwanted()
+        is_cheap = 0 < count * self._cost_ns <= CATCH_UP_NS
+        size = sum(one.packet.size for one in self._waiting)
+        is_small = count <= _MOST_WAITING and size <= _MOST_BYTES
+        may_wait = is_alone or (is_cheap and is_small)
+        return may_wait and self._options.is_unwanted()
 
     def _decode_waiting(self) -> list[Taken]:
         waiting, self._waiting = self._waiting, []

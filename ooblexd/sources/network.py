@@ -142,7 +142,10 @@ class NetworkSource:
     def _worth_decoding(self, waiting: list[Arrival]) -> Iterator[tuple[Arrival, bool]]:
         """Yield what is to be decoded, and whether its picture is the newest."""
         first = first_of_use(
-            waiting, is_intra_only=self._skims, cost_ns=self._decoder.cost_ns
+            waiting,
+            self._decoder.begins_anew,
+            is_intra_only=self._skims,
+            cost_ns=self._decoder.cost_ns,
         )
         if first and not self._skims:
             self._decoder.leave_out()

@@ -97,6 +97,10 @@ def test_packets_that_nobody_takes_do_not_fill_the_memory(sender: Sender) -> Non
     assert len(sender.arrivals._waiting) <= 8
 
 
+def is_key(packet: av.Packet[av.VideoStream]) -> bool:
+    return packet.is_keyframe
+
+
 @pytest.mark.parametrize(
     ("keys", "cost_ms", "first"),
     [
@@ -115,8 +119,8 @@ def test_what_a_keyframe_has_made_needless_is_left_out(
     waiting = [packet_of(number, is_key=number in keys) for number in range(10)]
     cost_ns = cost_ms * NS_PER_MS
 
-    assert first_of_use(waiting, is_intra_only=False, cost_ns=cost_ns) == first
-    assert first_of_use(waiting, is_intra_only=True, cost_ns=cost_ns) == 9
+    assert first_of_use(waiting, is_key, is_intra_only=False, cost_ns=cost_ns) == first
+    assert first_of_use(waiting, is_key, is_intra_only=True, cost_ns=cost_ns) == 9
 
 
 def test_reader_slower_than_its_camera_gets_the_newest_picture(

@@ -46,6 +46,7 @@ class CostlyCodec:
     skip_frame = "DEFAULT"
 
     def __init__(self, codec: av.VideoCodecContext, clock: Clock, cost_ns: int) -> None:
+        self.name, self.extradata = codec.name, codec.extradata
         self._codec = codec
         self._clock = clock
         self._cost_ns = cost_ns
@@ -175,6 +176,35 @@ def test_of_jpegs_only_the_newest_waits(tmp_path: Path) -> None:
     assert samples_of(taken[-1])
 
 
+@pytest.mark.parametrize("name", ["columns.264", "columns.mp4"])
+def test_where_a_decoder_may_only_begin_is_no_keyframe(
+    tmp_path: Path, name: str
+) -> None:
+    require_ffmpeg()
+    refreshed = ("-c:v", "libx264", "-x264-params", "intra-refresh=1:keyint=10")
+    encode_clip(tmp_path / name, "-bf", "0", *refreshed, seconds=2)
+    bench, steady = Bench(tmp_path / name, cost_ms=1), Bench(tmp_path / name)
+    steady.looks = True
+
+    taken = [bench.take(packet) for packet in bench.packets[:45]]
+    whole = [steady.take(packet) for packet in steady.packets[:45]]
+
+    # Thrown away, what came before would leave holes until all columns are refreshed.
+    assert sum(packet.is_keyframe for packet in bench.packets) > 3
+    assert is_equal(samples_of(taken[-1]), samples_of(whole[-1]))
+
+
+def test_packets_that_wait_take_no_more_than_some_memory(bench: Bench) -> None:
+    filler = b"\0\0\1\x0c" + b"\xff" * (1 << 20) + b"\x80"  # FFmpeg skips it
+    most = 0
+    for packet in bench.packets[: 2 * GOP]:
+        large = padded(packet, filler)
+        bench.take(large)
+        most = max(most, sum(one.packet.size for one in bench.decoder._waiting))
+
+    assert (1 << 20) < most < (10 << 20)
+
+
 def test_damaged_packet_that_waits_is_a_bad_picture(bench: Bench) -> None:
     bench.take(bench.packets[0])
     bench.take(bench.packets[1])
@@ -225,6 +255,15 @@ def test_clip_that_nobody_watches_goes_on_over_its_end(tmp_path: Path) -> None:
 
     steps_ns = [b.pts_ns - a.pts_ns for a, b in itertools.pairwise(pictures)]
     assert {round(step_ns / NS_PER_MS) for step_ns in steps_ns} == {40}
+
+
+def padded(packet: Packet, filler: bytes) -> Packet:
+    """Return a packet with a unit behind it that a decoder passes over."""
+    unit = (len(filler) - 3).to_bytes(4, "big") + filler[3:]  # as MP4 has them
+    large: Packet = av.Packet(bytes(packet) + unit)  # type: ignore[assignment] # by its stream
+    large.pts, large.dts, large.time_base = packet.pts, packet.dts, packet.time_base
+    large.is_keyframe = packet.is_keyframe
+    return large
 
 
 def damaged(packet: Packet) -> Packet:

@@ -27,7 +27,7 @@ DEMO_TOML = """
 source = "demo:"
 effects = ["blur_faces"]
 """
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+_ADDRESS = re.compile(r"open http://127\.0\.0\.1:(\d+)/")
 
 
 class Appliance:
