@@ -126,9 +126,12 @@ class RingReader:
         """Go on after frame ``seen``, as the former reader of a place left it.
 
         What was published since counts as passed over, so that no frame is missing in
-        the counters when a reader is replaced, or moves to a new segment.
+        the counters when a reader is replaced, or moves to a new segment. What only the
+        former segment held is passed over too: the newest word of a new one names a
+        frame that no slot of it has.
         """
-        self._seen = self._counted = seen
+        self._seen = max(seen, self._first)
+        self._counted = seen
 
     def newest(self) -> Lent | None:
         """Borrow the newest frame, or return ``None`` if it was lent before.
@@ -158,7 +161,8 @@ class RingReader:
         newest = sequence_of(self._words.load(LATEST_AT))
         forgone = max(0, newest - self._counted - 1)
         if forgone:
-            self._seen = self._counted = newest - 1
+            self._seen = max(newest - 1, self._first)
+            self._counted = newest - 1
         return forgone
 
     def next(self) -> Lent | None:

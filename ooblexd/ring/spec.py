@@ -91,6 +91,10 @@ its slot from being used, until the supervisor clears them (CLEAR 1, CLEAR 2), w
 may do once ``waitpid`` has returned: before, a live reader's slot would be overwritten.
 The same goes for opening a second writer: both would give the same number.
 
+**Moving.** New memory begins with the number of the last frame of the old, which no
+slot of the new holds. A reader that moves therefore looks only at what is greater than
+``first``, also where it had not seen the last frames of the old memory.
+
 Why the machine does what is written here
 =========================================
 *CPython* executes one call of ``load``, ``store`` or ``fence`` after the other; no

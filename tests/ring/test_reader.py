@@ -89,6 +89,33 @@ def test_a_reader_that_replaces_another_goes_on_counting() -> None:
     assert taken(reader.newest()) == (7, 3)
 
 
+@pytest.mark.parametrize("spec", [NEWEST, HISTORY])
+def test_a_reader_that_moves_never_borrows_what_only_the_old_memory_held(
+    spec: RingSpec,
+) -> None:
+    ring = Ring(spec, first_sequence=7)
+    reader = ring.open_reader()
+
+    reader.resume(3)
+
+    assert reader.newest() is None
+    assert not spec.history or reader.next() is None
+    assert reader.prepare_wait()
+    ring.publish()
+    assert taken(reader.newest()) == (8, 4)
+
+
+def test_what_only_the_old_memory_held_can_be_forgone() -> None:
+    ring = Ring(NEWEST, first_sequence=7)
+    reader = ring.open_reader()
+    reader.resume(3)
+
+    assert reader.forgo() == 3
+    assert reader.newest() is None
+    ring.publish()
+    assert taken(reader.newest()) == (8, 1)
+
+
 def test_current_lends_the_newest_frame_again() -> None:
     ring = Ring(NEWEST)
     reader = ring.open_reader()
