@@ -207,7 +207,7 @@ class Decoder:
         """Know that packets are missing before the next one."""
         with self._lock:
             self._waiting.clear()
-            self._has_gap = True
+            self._has_gap, self.is_synced = True, False
 
     @property
     def cost_ns(self) -> float:
@@ -289,7 +289,8 @@ class Decoder:
             self._failures = 0
             self.is_synced = self.is_synced or frame.key_frame or not frame.is_corrupt
             of = self._arrivals.pop(frame.pts, arrival)
-            if self.is_synced and of.is_wanted:
+            if self.is_synced:
                 self._newest = (of.number, frame)
+            if self.is_synced and of.is_wanted:
                 taken.append(Taken(self, frame, frame.pts, of.at_ns, of.number))
         return taken

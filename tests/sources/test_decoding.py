@@ -128,6 +128,26 @@ def test_whoever_comes_gets_what_decoding_all_along_had_given(
     assert is_equal(samples_of(after), samples_of(same))
 
 
+def test_packet_may_wait_behind_a_picture_that_nobody_wanted(bench: Bench) -> None:
+    first, second, *_ = bench.packets
+    assert bench.decoder.take(first, 1, is_wanted=False) == []
+
+    taken = [*bench.decoder.take(second, 2), bench.take(bench.packets[2])]
+
+    assert [one.number for one in taken] == [2, 3]
+    assert samples_of(taken[-1]).width == 1280
+
+
+def test_what_follows_a_gap_is_shown_from_a_keyframe_on(bench: Bench) -> None:
+    bench.take(bench.packets[0])
+    bench.take(bench.packets[1])
+
+    bench.decoder.leave_out()
+    after = [bench.decoder.take(one, 1) for one in bench.packets[10 : GOP + 1]]
+
+    assert [len(taken) for taken in after] == [0] * (GOP - 10) + [1]
+
+
 def test_what_was_told_of_once_is_not_told_of_again(bench: Bench) -> None:
     numbers = []
     for at, packet in enumerate(bench.packets[:100]):
