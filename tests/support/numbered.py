@@ -92,19 +92,34 @@ def make_units(
 
 @contextlib.contextmanager
 def numbered_camera(
-    units: Path, fps: int = 30, announced_fps: int | None = None
+    units: Path,
+    fps: int = 30,
+    announced_fps: int | None = None,
+    *,
+    place: tuple[str, str] = ("", "127.0.0.1"),
 ) -> Iterator[NumberedCamera]:
     """Run a camera that loops ``units``, as `make_units` made them.
 
     It sends for one reader: its pictures are numbered from the first one on.
+
+    Args:
+        units: Of one kind.
+        fps: At which it sends.
+        announced_fps: Another rate that it claims.
+        place: The network namespace that it is in, and its address there.
     """
+    namespace, address = place
     files = sorted(units.iterdir())
     is_http = files[0].suffix == ".jpg"
     if not is_http:
         require_rtsp_server()
     script = Path(__file__).with_name("numbered_camera.py")
     with subprocess.Popen(
-        [_PYTHON, str(script), str(units), str(fps), str(announced_fps or fps)],
+        [
+            *(("ip", "netns", "exec", namespace) if namespace else ()),
+            *(_PYTHON, str(script), str(units), str(fps)),
+            *(str(announced_fps or fps), address),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -113,8 +128,8 @@ def numbered_camera(
             assert process.stdout is not None
             words = process.stdout.readline().split()
             assert words[:1] == ["ready"], "the camera did not start"
-            scheme, place = "http" if is_http else "rtsp", f"127.0.0.1:{words[1]}"
-            url = f"{scheme}://{place}/live"
+            scheme, host = "http" if is_http else "rtsp", f"{address}:{words[1]}"
+            url = f"{scheme}://{host}/live"
             camera = NumberedCamera(url, len(files), fps)
             threading.Thread(
                 target=_collect, args=(process, camera), daemon=True

@@ -2,7 +2,7 @@
 
 Run by Debian's own Python for RTSP, which has GStreamer's bindings::
 
-    /usr/bin/python3 tests/support/numbered_camera.py UNITS FPS ANNOUNCED
+    /usr/bin/python3 tests/support/numbered_camera.py UNITS FPS ANNOUNCED ADDRESS
 
 UNITS is a folder of files, in order: one access unit of H.264 (``*.264``), one of H.265
 (``*.265``) or one JPEG (``*.jpg``) each. They are sent in a loop, FPS a second, by RTSP
@@ -69,7 +69,7 @@ def serve_rtsp(units: list[bytes], codec: str, fps: int, announced: int) -> None
 
     factory.connect("media-configure", configure)
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    server.set_address(sys.argv[4])
     server.set_service("0")
     server.get_mount_points().add_factory("/live", factory)
     server.attach(None)
@@ -94,7 +94,7 @@ def serve_http(pictures: list[bytes], fps: int) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Request)
+    server = http.server.ThreadingHTTPServer((sys.argv[4], 0), Request)
     say(f"ready {server.server_port}")
     server.serve_forever()
 
