@@ -119,8 +119,12 @@ class RingReader:
 
     @property
     def seen(self) -> int:
-        """The sequence of the last frame lent, or of the one before all it will see."""
-        return self._seen
+        """The sequence of the last frame lent, or of the one before all it will see.
+
+        After ``resume`` it is what that was told, so that a reader which moves twice
+        before it borrows anything counts all that it passed over.
+        """
+        return min(self._seen, self._counted)
 
     def resume(self, seen: int) -> None:
         """Go on after frame ``seen``, as the former reader of a place left it.

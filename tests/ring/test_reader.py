@@ -105,6 +105,18 @@ def test_a_reader_that_moves_never_borrows_what_only_the_old_memory_held(
     assert taken(reader.newest()) == (8, 4)
 
 
+def test_a_reader_that_moves_twice_counts_all_that_it_passed_over() -> None:
+    between = Ring(NEWEST, first_sequence=7).open_reader()
+    between.resume(3)
+    ring = Ring(NEWEST, first_sequence=9)
+    reader = ring.open_reader()
+
+    reader.resume(between.seen)
+
+    ring.publish()
+    assert taken(reader.newest()) == (10, 6)
+
+
 def test_what_only_the_old_memory_held_can_be_forgone() -> None:
     ring = Ring(NEWEST, first_sequence=7)
     reader = ring.open_reader()
