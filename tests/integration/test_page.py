@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.appliance import Appliance
-from tests.support.browser import open_page
+from tests.support.browser import open_browser, open_page
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Browser, Locator, Page
 
     Point = tuple[float, float]
 
@@ -23,8 +23,47 @@ pytestmark = pytest.mark.timeout(90)
 WITHIN_MS = 30_000
 
 
-def test_the_description_shows_itself_and_lets_it_be_tried(tmp_path: Path) -> None:
-    with Appliance(tmp_path) as appliance, open_page(appliance.url + "/docs") as page:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
+    with Appliance(tmp_path_factory.mktemp("daemon")) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def appliance(shared: Appliance) -> Iterator[Appliance]:
+    """Lend the daemon with its demo stream, and leave it so."""
+    yield shared
+    for name in streams_of(shared) - {"demo"}:
+        shared.request("DELETE", f"/api/v1/streams/{name}")
+    shared.request("PUT", "/api/v1/streams/demo/effects", ["blur_faces"])
+    assert streams_of(shared) == {"demo"}
+    assert effects_of(shared) == ["blur_faces"]
+
+
+def streams_of(appliance: Appliance) -> set[str]:
+    items = appliance.request("GET", "/api/v1/streams").json()["items"]
+    return {item["name"] for item in items}
+
+
+def add(appliance: Appliance, name: str, source: str) -> None:
+    stream = {"name": name, "source": source, "effects": []}
+    assert appliance.request("POST", "/api/v1/streams", stream).status_code == 201
+
+
+def card_of(page: Page, stream: str = "demo") -> Locator:
+    return page.locator(f"article.card[data-name={stream}]")
+
+
+def test_the_description_shows_itself_and_lets_it_be_tried(
+    appliance: Appliance, browser: Browser
+) -> None:
+    with open_page(browser, appliance.url + "/docs") as page:
         page.get_by_label("Find").fill("snapshot")
         card = page.locator("#take_snapshot")
         card.locator("summary").first.click()
@@ -38,28 +77,32 @@ def test_the_description_shows_itself_and_lets_it_be_tried(tmp_path: Path) -> No
 
 
 def test_a_browser_shows_the_demo_live_and_complains_of_nothing(
-    tmp_path: Path,
+    appliance: Appliance, browser: Browser
 ) -> None:
-    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
-        card = page.locator("article.card")
+    with open_page(browser, appliance.url) as page:
+        card = card_of(page)
 
         expect(card.locator("h2")).to_have_text("demo")
         expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
         expect(card.locator("canvas")).to_be_visible()
 
 
-def test_a_stream_that_waits_looks_like_no_fault(tmp_path: Path) -> None:
-    toml = '[streams.desk]\nsource = "upload:"\neffects = []\n'
-    with Appliance(tmp_path, toml) as appliance, open_page(appliance.url) as page:
-        card = page.locator("article.card")
+def test_a_stream_that_waits_looks_like_no_fault(
+    appliance: Appliance, browser: Browser
+) -> None:
+    add(appliance, "desk", "upload:")
+    with open_page(browser, appliance.url) as page:
+        card = card_of(page, "desk")
 
         expect(card.locator(".badge")).to_have_text("Waiting", timeout=WITHIN_MS)
         expect(card).to_contain_text("No picture has been sent yet")
 
 
-def test_an_effect_is_switched_and_told_its_parameters_live(tmp_path: Path) -> None:
-    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
-        card = page.locator("article.card")
+def test_an_effect_is_switched_and_told_its_parameters_live(
+    appliance: Appliance, browser: Browser
+) -> None:
+    with open_page(browser, appliance.url) as page:
+        card = card_of(page)
         expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
 
         card.get_by_role("button", name="Pixelate faces", exact=True).click()
@@ -74,9 +117,9 @@ def test_an_effect_is_switched_and_told_its_parameters_live(tmp_path: Path) -> N
         eventually(lambda: effects_of(appliance) == [])
 
 
-def test_a_zone_is_drawn_on_the_picture(tmp_path: Path) -> None:
-    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
-        card = page.locator("article.card")
+def test_a_zone_is_drawn_on_the_picture(appliance: Appliance, browser: Browser) -> None:
+    with open_page(browser, appliance.url) as page:
+        card = card_of(page)
         expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
 
         card.get_by_role("button", name="Privacy zone", exact=True).click()
@@ -109,15 +152,15 @@ def drag(canvas: Locator, start: Point, end: Point) -> None:
     mouse.up()
 
 
-def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
-    with Appliance(tmp_path) as appliance, open_page(appliance.url) as page:
+def test_a_camera_is_added_and_removed(appliance: Appliance, browser: Browser) -> None:
+    with open_page(browser, appliance.url) as page:
         page.get_by_role("button", name="Add a camera").first.click()
         page.get_by_label("Address").fill("demo:")
         page.get_by_label("Name").fill("yard")
         expect(page.locator("#probe")).to_contain_text("H264, 1280", timeout=WITHIN_MS)
         page.get_by_role("button", name="Add", exact=True).click()
 
-        yard = page.locator("article.card", has_text="yard")
+        yard = card_of(page, "yard")
         expect(yard.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
         assert effects_of(appliance, "yard") == ["blur_faces"]
         yard.get_by_role("button", name="Remove").click()
@@ -126,14 +169,11 @@ def test_a_camera_is_added_and_removed(tmp_path: Path) -> None:
 
 
 def test_a_camera_that_is_down_takes_a_line_and_gets_another_address(
-    tmp_path: Path,
+    appliance: Appliance, browser: Browser
 ) -> None:
-    toml = '[streams.yard]\nsource = "rtsp://admin:geheim@127.0.0.1:1/stream1"\n'
-    with (
-        Appliance(tmp_path, toml) as appliance,
-        open_page(appliance.url, but="403") as page,
-    ):
-        yard = page.locator("article.card")
+    add(appliance, "yard", "rtsp://admin:geheim@127.0.0.1:1/stream1")
+    with open_page(browser, appliance.url, but="403") as page:
+        yard = card_of(page, "yard")
         expect(yard.locator(".badge")).to_have_text("No picture", timeout=WITHIN_MS)
         expect(yard).to_contain_text("Connection refused")
         expect(yard).to_contain_text(re.compile(r"Tried for \d+ s, and on for ever"))

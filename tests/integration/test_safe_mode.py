@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from ooblexd.config.last_good import last_good_path
 from tests.support.appliance import DEMO_TOML, Appliance
-from tests.support.browser import open_page
+from tests.support.browser import open_browser, open_page
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def reason_of_whoever_answers(daemon: Appliance) -> str:
 def test_the_page_says_what_is_wrong_and_where(tmp_path: Path) -> None:
     with (
         Appliance(tmp_path, TYPO, SERVICE) as daemon,
-        open_page(daemon.url, but="503") as page,
+        open_browser() as browser,
+        open_page(browser, daemon.url, but="503") as page,
     ):
         banner = page.locator("#config")
 

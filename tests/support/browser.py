@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -25,24 +25,28 @@ _QUIET = (
 
 
 @contextmanager
-def open_page(
-    url: str, width: int = 1280, height: int = 800, but: str | None = None
-) -> Iterator[Page]:
-    """Lend ``url`` as a browser shows it; the page complains of nothing until left.
-
-    But of what holds the text ``but``: a browser calls each answer of 503 an error.
-    Skips the test where no browser is installed.
-    """
+def open_browser() -> Iterator[Browser]:
+    """Lend a browser for any number of pages; skip where none is installed."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip("apt install chromium")
-    complaints: list[str] = []
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=_QUIET)
-        page = chromium.new_page(viewport={"width": width, "height": height})
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        yield page
+        yield chromium
         chromium.close()
+
+
+@contextmanager
+def open_page(browser: Browser, url: str, but: str | None = None) -> Iterator[Page]:
+    """Lend ``url`` as ``browser`` shows it, which complains of nothing until left.
+
+    But of what holds the text ``but``: a browser calls each answer of 503 an error.
+    """
+    complaints: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    yield page
+    page.close()
     assert not [text for text in complaints if but is None or but not in text]
