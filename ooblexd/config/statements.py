@@ -104,12 +104,14 @@ def scan(text: str) -> list[Statement]:
 
 
 def line_of(text: str, statements: Sequence[Statement], path: KeyPath) -> int | None:
-    """Return the line, from 1, of ``path`` or of what most nearly contains it."""
+    """Return the line, from 1, of ``path``, or of what contains it or begins it."""
     best: Statement | None = None
     for statement in statements:
         depth = len(statement.path)
         if statement.path == path[:depth] and depth > (len(best.path) if best else 0):
             best = statement
+    if best is None:
+        best = next((s for s in statements if s.path[: len(path)] == path), None)
     if best is None:
         return None
     rest = path[len(best.path) :]

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ooblexd.sources import Picture
 
 
+_ENCODE = "; write @ / # ? of a password as %40 %2F %23 %3F"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a network source is, and what FFmpeg is told about it.
@@ -231,7 +234,8 @@ def resolve(address: Address, timeout_s: float) -> None:
     parts = urlsplit(quoted(address.url))
     host = parts.hostname or ""
     # Where an @ is left, the host may be a piece of a password that was not encoded.
-    named = "" if "@" in split_login(address.url)[2] else f" {host}"
+    is_doubtful = "@" in split_login(address.url)[2]
+    named = _ENCODE if is_doubtful else f" {host}"
     answers: queue.SimpleQueue[OSError | UnicodeError | None] = queue.SimpleQueue()
 
     def ask() -> None:

@@ -188,7 +188,7 @@ def test_a_whole_number_is_whole_however_it_is_written() -> None:
 def test_more_streams_than_the_daemon_can_carry_are_a_problem() -> None:
     text = "".join(f"[streams.s{n}]\nsource = 'demo:'\n" for n in range(33))
 
-    assert problems_of(text) == ["ooblexd.toml: streams: 33 of them, at most 32"]
+    assert problems_of(text) == ["ooblexd.toml:1: streams: 33 of them, at most 32"]
 
 
 def test_missing_file_is_a_problem_that_names_it(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def test_key_that_is_absent_has_the_line_of_its_table() -> None:
     assert lines("nowhere") is None
 
 
+def test_key_that_only_tables_below_it_have_is_where_the_first_begins() -> None:
+    assert lines("a") == 2
+
+
 def test_nothing_else_is_taken_for_a_statement() -> None:
     assert len(scan(TEXT)) == 11
 

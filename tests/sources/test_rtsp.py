@@ -131,6 +131,12 @@ def test_host_that_does_not_exist_is_named() -> None:
     )
 
 
+def test_password_that_is_misread_as_a_host_is_not_shown() -> None:
+    reason = reason_of("rtsp://u:SEC@RET.invalid/%@camera/")
+
+    assert reason == "there is no host; write @ / # ? of a password as %40 %2F %23 %3F"
+
+
 def test_closed_port_refuses_the_connection() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

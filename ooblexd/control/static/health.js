@@ -31,10 +31,15 @@ function showConfig(check) {
   }));
 }
 
+function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+}
+
 export function showHealth() {
   if (!health) return;
-  const hours = (health.uptime_s / 3600).toFixed(1);
-  $("health-about").textContent = health.version ? `ooblexd ${health.version}, running for ${hours} h` : "The daemon does not answer.";
+  $("health-about").textContent = health.version ? `ooblexd ${health.version}, running for ${duration(health.uptime_s)}` : "The daemon does not answer.";
   $("checks").replaceChildren(...Object.entries(health.checks).map(([name, check]) => {
     const item = document.createElement("li");
     item.dataset.status = check.status;

@@ -9,10 +9,11 @@ import { loadEffects } from "./effects.js";
 import { refreshHealth, showHealth } from "./health.js";
 
 const STREAMS_MS = 1000;
-const HEALTH_MS = 5000;
+const HEALTH_MS = 3000;
 const MOST_CONNECTIONS = 4; // of six; the rest is for the API and for snapshots
 
 const cards = new Map();
+let shownStates = "";
 
 const onScreen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -42,10 +43,15 @@ async function refreshStreams() {
     await loadEffects();
   } catch (problem) {
     say($("banner"), problem.status === 0 ? "The daemon does not answer. Trying again…" : sentence(problem.message));
+    if (problem.status === 0) refreshHealth();
     return;
   }
   say($("banner"), "");
   show(streams);
+  // The word in the bar must not lag behind what the cards say.
+  const states = streams.map(({ name, state, reason }) => `${name} ${state} ${reason}`).join();
+  if (states !== shownStates) refreshHealth();
+  shownStates = states;
 }
 
 async function added(name) {
