@@ -23,6 +23,7 @@ that fits. The data of an error are its attributes, and its message is made from
     ├── EngineError                  a model cannot be loaded or run
     ├── EffectError                  an effect cannot be built, or is too slow
     │   └── EffectRestsError         it is not called: it has ended its worker
+    ├── WorkerSpentError             its process has no memory or descriptor left
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
         ├── ChangeRefusedError       a change is not possible now
@@ -221,6 +222,18 @@ class EffectRestsError(EffectError):
             f"made its worker hang or crash {ends} times, so it is switched off "
             f"and tried again after {rest_s} s",
         )
+
+
+class WorkerSpentError(OoblexdError):
+    """The process has used up what only its end gives back.
+
+    Attributes:
+        what: Memory or descriptors.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"no {what} left in this process")
 
 
 class SupervisorError(OoblexdError):

@@ -28,6 +28,7 @@ from ooblexd.heartbeat import LOOP_S, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from ooblexd.board import Page
     from ooblexd.effects import Effect, FrameTime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
 
-from ooblexd.errors import EffectRestsError
+from ooblexd.errors import EffectRestsError, WorkerSpentError
 
 _TOLERATED = 2
 _FIRST_REST_NS = 30 * NS_PER_S
@@ -96,8 +97,14 @@ class Call:
         self._heartbeat.beat(self._within_s)
         self._words[StageWord.CALL] = self._key
 
-    def __exit__(self, *_: object) -> None:
-        self._words[StageWord.CALL] = 0
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, WorkerSpentError):  # with that the worker ends in it
+            self._words[StageWord.CALL] = 0
         self._heartbeat.beat()
 
 

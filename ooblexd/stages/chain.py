@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.effects import build_effect
 from ooblexd.effects.bgr import OnBgr, Picture
-from ooblexd.errors import EffectError, EffectRestsError
+from ooblexd.errors import EffectError, EffectRestsError, WorkerSpentError
 from ooblexd.frame import Verdict
 from ooblexd.reminders import Reminders
 from ooblexd.stages.calls import Resting, is_too_slow
@@ -143,6 +143,7 @@ class Chain:
         self.failures = 0
         self._in_a_row = 0
         self._failed_ns = 0
+        self._memory_errors = 0
         self._reminders = Reminders()
         self._links = tuple(
             Link(plan, effect, watch.of(plan)) for plan, effect in effects
@@ -152,6 +153,10 @@ class Chain:
         """Change ``planes`` in place, and say what has become of the picture.
 
         A verdict that is not LIVE means that ``planes`` must not be shown.
+
+        Raises:
+            WorkerSpentError: There is no memory, not for the first time. In a new
+                process there is; this one would fail frames for ever.
         """
         verdict, has_failed = Verdict.LIVE, False
         picture = Picture(planes, full_range=at.full_range)
@@ -159,6 +164,7 @@ class Chain:
             try:
                 may_be_shown = _apply(link, picture, at)
             except BaseException as error:  # noqa: BLE001 # anybody's code: on_failure decides
+                self._end_without_memory(link, error)
                 self._note_failure(link.plan, error)
                 has_failed = True
                 verdict = max(verdict, _verdict_of(link.plan, error))
@@ -180,6 +186,12 @@ class Chain:
         is_over = monotonic_ns() - self._failed_ns > _QUIET_NS
         if self.failing_since_ns and (self._in_a_row < _REPEATED or is_over):
             self.failing_since_ns, self.failure, self._in_a_row = 0, "", 0
+
+    def _end_without_memory(self, link: Link, error: BaseException) -> None:
+        self._memory_errors += isinstance(error, MemoryError)
+        if self._memory_errors >= _REPEATED:
+            with link.call:  # so that the effect rests if it goes on in the next life
+                raise WorkerSpentError("memory") from error
 
     def _note_failure(self, plan: EffectPlan, error: BaseException) -> None:
         now_ns = monotonic_ns()

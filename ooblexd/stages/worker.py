@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import os
+import re
 import resource
 import select
 import signal
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.errors import OoblexdError
+from ooblexd.errors import OoblexdError, WorkerSpentError
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 from ooblexd.log import configure_logging, set_level
 from ooblexd.stages.context import StageContext
@@ -174,9 +175,17 @@ class _Waiter:
 
 
 def proportional_set_bytes() -> int:
-    """Return this process's proportional set size; 0 where the kernel hides it."""
-    with suppress(OSError):
-        for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    """Return this process's proportional set size; 0 where the kernel hides it.
+
+    Raises:
+        WorkerSpentError: The file cannot be opened for want of a descriptor. Somebody
+            leaks them, and without one no change of configuration can be made.
+    """
+    try:
+        text = Path("/proc/self/smaps_rollup").read_text()
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise WorkerSpentError("descriptor") from error
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ooblexd.board import Board, Page
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.counters import StageWord
-from ooblexd.errors import EffectRestsError
+from ooblexd.errors import EffectRestsError, WorkerSpentError
 from ooblexd.frame import FrameHeader, Verdict
 from ooblexd.heartbeat import Ending, Heartbeat, WorkerWord
 from ooblexd.pixels import new_planes
@@ -87,6 +87,15 @@ def test_a_call_that_raises_has_ended_too(calls: Calls, page: Page) -> None:
         raise ZeroDivisionError
 
     assert page.words[StageWord.CALL] == 0
+
+
+def test_a_worker_that_ends_for_want_of_memory_ends_in_the_call(
+    calls: Calls, page: Page
+) -> None:
+    with pytest.raises(WorkerSpentError), calls.of(BAD):
+        raise WorkerSpentError("memory")
+
+    assert page.words[StageWord.CALL] == key_of(BAD)
 
 
 @pytest.mark.parametrize("ending", [Ending.HUNG, Ending.CRASHED])

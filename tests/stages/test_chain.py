@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ooblexd.effects import EffectContext
-from ooblexd.errors import ConfigError, EngineError
+from ooblexd.errors import ConfigError, EngineError, WorkerSpentError
 from ooblexd.frame import FrameHeader, Verdict
 from ooblexd.pixels import Planes, new_planes
 from ooblexd.plan import EffectPlan
@@ -297,3 +297,13 @@ def test_a_built_chain_knows_its_plans_and_revision(planes: Planes) -> None:
 
     assert (chain.plans, chain.revision) == (plans, 7)
     assert chain.run(planes, FRAME) is Verdict.LIVE
+
+
+def test_a_process_without_memory_ends_instead_of_failing_for_ever() -> None:
+    chain = Chain(((EffectPlan("fail"), Fail(MemoryError())),), revision=1)
+    planes = new_planes(FRAME.width, FRAME.height)
+
+    for _ in range(2):
+        assert chain.run(planes, FRAME) is not Verdict.LIVE
+    with pytest.raises(WorkerSpentError, match="no memory left"):
+        chain.run(planes, FRAME)
