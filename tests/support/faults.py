@@ -1,0 +1,133 @@
+"""Two streams on two inference workers, and all that may go wrong with them.
+
+What the tests do one at a time the benchmark ``faults`` does by the hundred.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.support.centerface import pictures_with_faces
+from tests.support.faces import uncovered_faces
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterable
+
+    from tests.support.appliance import Appliance
+    from tests.support.viewer import MjpegViewer, Part
+
+STREAMS = ("door", "yard")
+TWO_STREAMS = """
+[inference]
+workers = 2
+
+[streams.door]
+source = "demo:"
+max_fps = 10
+effects = ["blur_faces"]
+
+[streams.yard]
+source = "demo:"
+max_fps = 10
+effects = ["blur_faces"]
+"""
+_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_SHM = "/dev/shm"  # noqa: S108 # it is what is looked into
+
+
+class Footprint(NamedTuple):
+    """What a daemon holds of the machine.
+
+    Attributes:
+        segments: Names in shared memory; ours have none once they are mapped.
+        descriptors: Of each process, by worker.
+        pss_bytes: Of all of them, what they share counted once.
+    """
+
+    segments: frozenset[str]
+    descriptors: dict[str, int]
+    pss_bytes: int
+
+
+def footprint(appliance: Appliance) -> Footprint:
+    """Return what the daemon holds now; other processes' memory takes root to see."""
+    pids = {"supervisor": appliance.process.pid}
+    children = Path(f"/proc/{appliance.process.pid}/task/{appliance.process.pid}")
+    for pid in (children / "children").read_text().split():
+        pids[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids.values()]
+    return Footprint(
+        frozenset(os.listdir(_SHM)),  # noqa: PTH208 # names are what is compared
+        {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()},  # noqa: PTH208 # likewise
+        sum(int(kib) * 1024 for text in rollups for kib in _PSS.findall(text)),
+    )
+
+
+def hit(appliance: Appliance, worker: str, number: signal.Signals) -> int:
+    """Send a signal to a worker, and return the process that it was."""
+    pid = appliance.pid_of(worker)
+    assert pid, f"{worker} has no process"
+    os.kill(pid, number)
+    return pid
+
+
+def starve(appliance: Appliance, worker: str) -> int:
+    """Let a worker have no more memory than it has, and return its process."""
+    pid = appliance.pid_of(worker)
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize()
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+    return pid
+
+
+def is_replaced(appliance: Appliance, worker: str, former: int) -> bool:
+    """Say whether ``worker`` is another process than it was."""
+    return appliance.pid_of(worker) not in (0, former)
+
+
+def put_trouble(appliance: Appliance, told_by: Path, number: int) -> None:
+    """Have the door's frames pass an effect that does what the file says.
+
+    Args:
+        appliance: The daemon.
+        told_by: The file.
+        number: Makes another effect of it, of which no ill is remembered.
+    """
+    trouble = {
+        "effect": "trouble",
+        "told_by": str(told_by),
+        "number": number,
+        "whitens": False,
+    }
+    chain = [trouble, "blur_faces"]
+    answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
+    assert answer.status_code == 202, answer.text
+    eventually(lambda: is_settled(appliance), 20)
+
+
+def is_settled(appliance: Appliance) -> bool:
+    """Say whether the daemon says of both streams that all is as configured."""
+    checks = appliance.request("GET", "/health").json()["checks"]
+    return all(checks[f"source:{name}"]["reason"] == "" for name in STREAMS)
+
+
+def await_live(viewer: MjpegViewer, since: int = 0, count: int = 3) -> None:
+    """Return once ``count`` pictures behind the first ``since`` are live."""
+    eventually(lambda: viewer.pictures()[since:].count("live") >= count, 20)
+
+
+def unprotected(parts: Iterable[Part]) -> list[str]:
+    """Return which pictures show a face; every one is decoded and looked at."""
+    shown = [part for part in parts if part.picture in ("live", "held")]
+    assert shown
+    named = [f"{part.picture} {part.sequence}" for part in shown]
+    found = {named[n] for n in pictures_with_faces(part.jpeg for part in shown)}
+    found |= {name for name, one in zip(named, shown, strict=True)
+              if uncovered_faces(one.jpeg)}  # fmt: skip
+    return sorted(found)
