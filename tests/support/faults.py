@@ -29,12 +29,12 @@ workers = 2
 
 [streams.door]
 source = "demo:"
-max_fps = 10
+max_fps = 5
 effects = ["blur_faces"]
 
 [streams.yard]
 source = "demo:"
-max_fps = 10
+max_fps = 5
 effects = ["blur_faces"]
 """
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
