@@ -1,0 +1,113 @@
+"""What is shown is the camera's picture, and not won by covering all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from ooblexd.effects.bgr import bgr_of
+from tests.support.appliance import Appliance
+from tests.support.centerface import decode, faces_in
+from tests.support.clips import DATA, clip
+from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+TOML = f"""
+[streams.face]
+source = "file:{DATA / "face.mp4"}"
+max_fps = 5
+effects = ["blur_faces"]
+
+[streams.nobody]
+source = "file:{DATA / "pedestrians.mp4"}"
+max_fps = 5
+effects = ["blur_faces"]
+"""
+PICTURES = 20
+DILATED = 2.0  # times the box that CenterFace finds
+ALTERED = 24  # of 255, which JPEG alone does not
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def seen(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, MjpegViewer]]:
+    with Appliance(tmp_path_factory.mktemp("covering"), TOML) as daemon:
+        viewers = {name: MjpegViewer(daemon.port, name) for name in ("face", "nobody")}
+        with viewers["face"], viewers["nobody"]:
+            eventually(
+                lambda: all(
+                    viewer.pictures().count("live") >= PICTURES
+                    for viewer in viewers.values()
+                ),
+                40,
+            )
+        yield viewers
+
+
+def sources(name: str) -> list[NDArray[np.uint8]]:
+    return [bgr_of(planes, full_range=False) for planes in clip(name)]
+
+
+def small(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(bgr, (32, 24), interpolation=cv2.INTER_AREA), "f4")
+
+
+def beside_their_sources(
+    viewer: MjpegViewer, name: str
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Yield each live picture with the source's that is most like it."""
+    frames = sources(name)
+    thumbnails = np.stack([small(frame) for frame in frames])
+    for part in viewer.parts:
+        if part.picture == "live":
+            shown = decode(part.jpeg)
+            differences = np.abs(thumbnails - small(shown)).mean(axis=(1, 2, 3))
+            nearest = np.argsort(differences)[:3]
+            yield (
+                shown,
+                min(
+                    (frames[n] for n in nearest),
+                    key=lambda frame: float(np.abs(frame.astype("i2") - shown).mean()),
+                ),
+            )
+
+
+def test_without_faults_what_is_shown_is_live(seen: dict[str, MjpegViewer]) -> None:
+    for viewer in seen.values():
+        pictures = viewer.pictures()
+        warm = pictures[pictures.index("live") :]
+        assert warm.count("live") >= 0.99 * len(warm) - 1
+
+
+def test_around_the_faces_is_the_picture_of_the_source(
+    seen: dict[str, MjpegViewer],
+) -> None:
+    for shown, source in beside_their_sources(seen["face"], "face.mp4"):
+        outside = np.ones(source.shape[:2], bool)
+        for face in faces_in(source, 0.3):
+            box = face.grown(DILATED)
+            top, left = max(int(box.y), 0), max(int(box.x), 0)
+            outside[top : int(box.y + box.height), left : int(box.x + box.width)] = 0
+        error = (source.astype("f4") - shown)[outside]
+        decibels = 10 * np.log10(255**2 / np.mean(error**2))
+
+        assert outside.mean() > 0.1
+        assert decibels >= 30
+
+
+def test_a_clip_without_faces_is_hardly_altered(seen: dict[str, MjpegViewer]) -> None:
+    for shown, source in beside_their_sources(seen["nobody"], "pedestrians.mp4"):
+        difference = np.abs(source.astype("i2") - shown).max(axis=2)
+
+        assert (difference > ALTERED).mean() <= 0.1
