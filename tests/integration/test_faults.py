@@ -27,6 +27,7 @@ from tests.support.faults import (
     is_replaced,
     is_settled,
     put_trouble,
+    segments,
     starve,
     unprotected,
 )
@@ -187,7 +188,7 @@ def test_port_never_refuses_while_control_is_replaced(
 
 
 def test_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
-    before = set(os.listdir("/dev/shm"))  # noqa: PTH208,S108 # names are what is compared
+    before = segments()
     with Appliance(tmp_path, TWO_STREAMS) as daemon:
         workers = ["ingest:door", "inference:0", "output:door", "control"]
         pids = [daemon.pid_of(worker) for worker in workers]
@@ -197,4 +198,4 @@ def test_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
         daemon.process.wait()
 
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5)
-    assert set(os.listdir("/dev/shm")) <= before  # noqa: PTH208,S108 # likewise
+    assert segments() <= before

@@ -55,6 +55,11 @@ class Footprint(NamedTuple):
     pss_bytes: int
 
 
+def segments() -> frozenset[str]:
+    """Return the names of our rings in shared memory; a mapped one has none."""
+    return frozenset(name for name in os.listdir(_SHM) if name.startswith("ooblexd"))  # noqa: PTH208 # names are what is compared
+
+
 def footprint(appliance: Appliance) -> Footprint:
     """Return what the daemon holds now; other processes' memory takes root to see."""
     pids = {"supervisor": appliance.process.pid}
@@ -63,7 +68,7 @@ def footprint(appliance: Appliance) -> Footprint:
         pids[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids.values()]
     return Footprint(
-        frozenset(os.listdir(_SHM)),  # noqa: PTH208 # names are what is compared
+        segments(),
         {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()},  # noqa: PTH208 # likewise
         sum(int(kib) * 1024 for text in rollups for kib in _PSS.findall(text)),
     )

@@ -1,0 +1,91 @@
+"""How soon is the picture live after a start, and how little does a switch cost?
+
+Setup: the daemon as its user has it, one demo stream of 1280x720 at 30 frames a second
+with `blur_faces` on every frame, one viewer. It is started several times, the first of
+which only warms the caches. Then its chain is switched between `blur_faces` and
+`pixelate_faces`, both of which are warm by then, while the viewer looks on.
+
+Formula: the start is from before the process until the last byte of the first live
+picture. A switch is the longest time between two live pictures from the request until
+30 pictures later, less one period, in frames of 33 ms. Median and worst of each.
+
+Left out: recovery from faults, which the benchmark ``faults`` measures.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.support.appliance import Appliance
+from tests.support.processes import eventually
+from tests.support.viewer import MjpegViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PERIOD_S = 1 / 30
+_LOOKED_AT = 30  # live pictures after a switch
+
+
+class Result(NamedTuple):
+    """Of one event, in the unit that it names."""
+
+    event: str
+    bar: float
+    p50: float
+    worst: float
+    samples: list[float]
+
+
+def start_ms() -> float:
+    """Start a daemon and return how long its first live picture takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin_s = time.monotonic()
+        with Appliance(Path(folder)) as appliance:
+            with MjpegViewer(appliance.port, "demo") as viewer:
+                eventually(lambda: "live" in viewer.pictures(), 20)
+            first = viewer.parts[viewer.pictures().index("live")]
+    return (first.at_s - begin_s) * 1000
+
+
+def switches_frames(times: int) -> list[float]:
+    """Switch between two effects and return how many frames each cost."""
+    lost = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Appliance(Path(folder)) as appliance,
+        MjpegViewer(appliance.port, "demo", keeps_jpeg=False) as viewer,
+    ):
+        for n in range(times + 2):
+            eventually(lambda: viewer.pictures()[-_LOOKED_AT:].count("live") > 20, 20)
+            since = len(viewer.parts) - 1
+            effect = ("pixelate_faces", "blur_faces")[n % 2]
+            path = "/api/v1/streams/demo/effects"
+            assert appliance.request("PUT", path, [effect]).status_code == 202
+            eventually(
+                lambda: viewer.pictures()[since:].count("live") > _LOOKED_AT,  # noqa: B023 # called here
+                20,
+            )
+            at_s = [one.at_s for one in viewer.parts[since:] if one.picture == "live"]
+            longest_s = max(after - before for before, after in pairwise(at_s))
+            lost.append(max(longest_s / _PERIOD_S - 1, 0.0))
+    return lost[2:]  # the first two warm them
+
+
+def run(times: int = 10) -> Iterator[Result]:
+    """Measure both."""
+    start_ms()
+    starts = [start_ms() for _ in range(times)]
+    yield Result("start, ms", 1500, median(starts), max(starts), starts)
+    lost = switches_frames(times)
+    yield Result("effect switch, frames", 2, median(lost), max(lost), lost)
+
+
+def test_starts_and_switches_can_be_measured() -> None:
+    assert start_ms() > 0
+    assert len(switches_frames(1)) == 1
