@@ -12,7 +12,14 @@ import pytest
 
 from tests.support.repository import ROOT, imports_of, module_names
 
-COMMANDS = ("tools/run", "tools/test", "tools/check", "tools/bench", ".ci/run")
+COMMANDS = (
+    "tools/run",
+    "tools/test",
+    "tools/check",
+    "tools/bench",
+    "tools/arm",
+    ".ci/run",
+)
 PROJECT = (ROOT / "pyproject.toml").read_text()
 # Which distribution brings a module that has another name; pydantic's are its API.
 DISTRIBUTIONS = {
