@@ -66,6 +66,7 @@ make_environment() {
     local python
     python=$(find_python)
     require_venv "$python"
+    [[ ! -L $venv ]] || give_up "$venv is a link: what it leads to would be emptied"
     say "virtual environment: $venv ($("$python" -V 2>&1), $python)"
     "$python" -m venv --clear "$venv"
     fingerprint >"$venv/.fingerprint"

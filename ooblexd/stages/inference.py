@@ -217,9 +217,6 @@ class StreamInference:
             self._idle.prove(chain.plans)
         if monotonic_ns() - header.capture_ns > self._max_age_ns():
             self._counters.drop(DropReason.STALE)
-        elif self._asked_bytes:
-            # The sequence must stand still until the larger memory is there.
-            self._counters.drop(DropReason.NO_ROOM)
         elif verdict is Verdict.LIVE:
             self._publish_picture(header, chain.revision)
         else:
@@ -300,7 +297,7 @@ class StreamInference:
         payload_bytes = i420_bytes(header.width, header.height)
         end = self._writer
         assert end is not None
-        if HEADER_BYTES + payload_bytes > end.slot_bytes:
+        if HEADER_BYTES + payload_bytes > end.slot_bytes or self._asked_bytes:
             self._ask_for(HEADER_BYTES + payload_bytes)
             return
         loan = end.ring.loan()
@@ -320,6 +317,9 @@ class StreamInference:
         """Say what has become of a frame whose pixels stay here."""
         end = self._writer
         assert end is not None
+        if self._asked_bytes:
+            self._counters.drop(DropReason.NO_ROOM)
+            return
         loan = end.ring.loan()
         empty = replace(header, payload_bytes=0, revision=revision, verdict=verdict)
         empty.stamped(Step.PROCESSED, monotonic_ns()).pack_into(loan.memory)
@@ -327,7 +327,10 @@ class StreamInference:
         self._counters.add(StageWord.FRAMES_OUT)
 
     def _ask_for(self, slot_bytes: int) -> None:
+        """Ask once for larger slots; the sequence stands still until they are there."""
         self._counters.drop(DropReason.NO_ROOM)
+        if slot_bytes <= self._asked_bytes:
+            return
         self._asked_bytes = slot_bytes
         self._ask_again_ns = monotonic_ns() + _ASK_AGAIN_NS
         need = NeedSlots(self._name, RingKind.PROCESSED.value, slot_bytes)

@@ -255,3 +255,14 @@ def test_a_frame_of_another_view_than_the_plans_is_covered(bench: Bench) -> None
     assert bench.verdicts(3, scene=0) == ["covered"] * 3, "of the former view"
     assert bench.verdicts(3, scene=7)[-1] == "live"
     assert bench.verdicts(2, scene=8) == ["covered"] * 2, "its plan is still to come"
+
+
+def test_nothing_is_numbered_while_larger_memory_is_on_its_way(bench: Bench) -> None:
+    bench.look(1)
+    assert bench.verdicts(1) == ["live"]
+    stream = bench.stage._streams["door"]
+    stream._ask_for(2 * SLOT_BYTES)
+
+    assert bench.verdicts(1) == ["-"]
+    assert bench.verdicts(2, scene=8) == ["-"] * 2, "not even that they are covered"
+    assert bench.dropped(DropReason.NO_ROOM) == 4  # the first is the one that asked
