@@ -2,8 +2,9 @@
 
 Setup: the daemon as its user has it, one demo stream of 1280x720 at 30 frames a second
 with `blur_faces` on every frame, one viewer. It is started several times, the first of
-which only warms the caches. Then its chain is switched between `blur_faces` and
-`pixelate_faces`, both of which are warm by then, while the viewer looks on.
+which only warms the caches. Then its chain is switched between two effects, both of
+which are warm by then, while the viewer looks on: `grayscale` and `edges`; and
+`blur_faces` and `pixelate_faces`, the new one of which covers for five frames.
 
 Formula: the start is from before the process until the last byte of the first live
 picture. A switch is the longest time between two live pictures from the request until
@@ -28,6 +29,7 @@ from tests.support.viewer import MjpegViewer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PAIRS = (("grayscale", "edges"), ("pixelate_faces", "blur_faces"))
 _PERIOD_S = 1 / 30
 _LOOKED_AT = 30  # live pictures after a switch
 
@@ -53,7 +55,7 @@ def start_ms() -> float:
     return (first.at_s - begin_s) * 1000
 
 
-def switches_frames(times: int) -> list[float]:
+def switches_frames(effects: tuple[str, str], times: int) -> list[float]:
     """Switch between two effects and return how many frames each cost."""
     lost = []
     with (
@@ -64,9 +66,8 @@ def switches_frames(times: int) -> list[float]:
         for n in range(times + 2):
             eventually(lambda: viewer.pictures()[-_LOOKED_AT:].count("live") > 20, 20)
             since = len(viewer.parts) - 1
-            effect = ("pixelate_faces", "blur_faces")[n % 2]
             path = "/api/v1/streams/demo/effects"
-            assert appliance.request("PUT", path, [effect]).status_code == 202
+            assert appliance.request("PUT", path, [effects[n % 2]]).status_code == 202
             eventually(
                 lambda: viewer.pictures()[since:].count("live") > _LOOKED_AT,  # noqa: B023 # called here
                 20,
@@ -82,10 +83,12 @@ def run(times: int = 10) -> Iterator[Result]:
     start_ms()
     starts = [start_ms() for _ in range(times)]
     yield Result("start, ms", 1500, median(starts), max(starts), starts)
-    lost = switches_frames(times)
-    yield Result("effect switch, frames", 2, median(lost), max(lost), lost)
+    for effects in PAIRS:
+        lost = switches_frames(effects, times)
+        event = f"{effects[0]} to {effects[1]} and back, frames"
+        yield Result(event, 2, median(lost), max(lost), lost)
 
 
 def test_starts_and_switches_can_be_measured() -> None:
     assert start_ms() > 0
-    assert len(switches_frames(1)) == 1
+    assert len(switches_frames(PAIRS[0], 1)) == 1
