@@ -41,8 +41,10 @@ class Trouble:
         return True
 
     def _told(self) -> str:
+        if not self._told_by:
+            return ""
         try:
-            told = Path(self._told_by).read_text() if self._told_by else ""
+            told = Path(self._told_by).read_text()
         except FileNotFoundError:
             return ""
         Path(self._told_by).unlink()
