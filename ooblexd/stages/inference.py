@@ -153,6 +153,8 @@ class StreamInference:
     def attach_reader(self, message: AttachReader, fds: list[int]) -> None:
         """Read the raw frames here from here on."""
         self.reader = ReaderEnd(message, fds, self.reader)
+        if not self._counters.value(StageWord.FRAMES_IN):
+            self.reader.ring.resume(0)  # what came while the worker started counts too
 
     def attach_writer(self, end: WriterEnd) -> None:
         """Write the processed frames here from here on."""
