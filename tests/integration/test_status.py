@@ -232,7 +232,11 @@ class Terminal:
         self._fd = ours
         self._text = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ooblexd", "status", "--watch"],
+            # As at a terminal, also where the tests were started in the background.
+            [
+                *("env", "--default-signal=INT"),
+                *(sys.executable, "-m", "ooblexd", "status", "--watch"),
+            ],
             env={
                 **os.environ,
                 "RUNTIME_DIRECTORY": str(folder),
