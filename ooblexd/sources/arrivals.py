@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_MS
-from ooblexd.errors import SourceUnavailableError
+from ooblexd.errors import SourceError, SourceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +48,7 @@ class Arrivals:
         self._changed = threading.Condition()
         self._waiting: list[Arrival] = []
         self._waiting_bytes = 0
-        self._end: BaseException | None = None
+        self._end: Exception | None = None
         self._is_closed = False
         self._thread = threading.Thread(target=self._read, name="arrivals", daemon=True)
         self._thread.start()
@@ -73,19 +73,20 @@ class Arrivals:
         self._thread.join(_ENDS_WITHIN_S)
 
     def _read(self) -> None:
-        end: BaseException = SourceUnavailableError("the stream ended")
+        end: Exception = RuntimeError("the thread that reads has ended")  # of a bug
         try:
             for arrival in self._packets:
                 if self._is_closed:
                     break
                 self._note(arrival)
-        except BaseException as exc:  # noqa: BLE001 # handed to whoever takes packets
-            end = exc
+            end = SourceUnavailableError("the stream ended")
+        except SourceError as error:
+            end = error
         finally:
             self._close()
-        with self._changed:
-            self._end = end
-            self._changed.notify()
+            with self._changed:
+                self._end = end
+                self._changed.notify()
 
     def _note(self, arrival: Arrival) -> None:
         with self._changed:

@@ -29,12 +29,10 @@ workers = 2
 
 [streams.door]
 source = "demo:"
-max_fps = 5
 effects = ["blur_faces"]
 
 [streams.yard]
 source = "demo:"
-max_fps = 5
 effects = ["blur_faces"]
 """
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
@@ -122,9 +120,9 @@ def is_settled(appliance: Appliance) -> bool:
     return all(checks[f"source:{name}"]["reason"] == "" for name in STREAMS)
 
 
-def await_live(viewer: MjpegViewer, since: int = 0, count: int = 3) -> None:
-    """Return once ``count`` pictures behind the first ``since`` are live."""
-    eventually(lambda: viewer.pictures()[since:].count("live") >= count, 20)
+def await_live(viewer: MjpegViewer, since: int = 0, within_s: float = 10.0) -> None:
+    """Return once more than ten pictures behind the first ``since`` are live."""
+    eventually(lambda: viewer.pictures()[since:].count("live") > 10, within_s)
 
 
 def unprotected(parts: Iterable[Part]) -> list[str]:
