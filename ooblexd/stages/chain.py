@@ -144,6 +144,7 @@ class Chain:
         self._in_a_row = 0
         self._failed_ns = 0
         self._memory_errors = 0
+        self._has_worked = False
         self._reminders = Reminders()
         self._links = tuple(
             Link(plan, effect, watch.of(plan)) for plan, effect in effects
@@ -183,6 +184,7 @@ class Chain:
             _close(link.plan, link.effect)
 
     def _note_success(self) -> None:
+        self._has_worked = True
         is_over = monotonic_ns() - self._failed_ns > _QUIET_NS
         if self.failing_since_ns and (self._in_a_row < _REPEATED or is_over):
             self.failing_since_ns, self.failure, self._in_a_row = 0, "", 0
@@ -190,7 +192,9 @@ class Chain:
     def _end_without_memory(self, link: Link, error: BaseException) -> None:
         self._memory_errors += isinstance(error, MemoryError)
         if self._memory_errors >= _REPEATED:
-            with link.call:  # so that the effect rests if it goes on in the next life
+            # An effect that wants too much wants it at once, and is to rest if it goes
+            # on in the next life. Later, whoever meets the want may be the victim.
+            with nullcontext() if self._has_worked else link.call:
                 raise WorkerSpentError("memory") from error
 
     def _note_failure(self, plan: EffectPlan, error: BaseException) -> None:

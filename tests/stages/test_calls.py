@@ -98,6 +98,37 @@ def test_a_worker_that_ends_for_want_of_memory_ends_in_the_call(
     assert page.words[StageWord.CALL] == key_of(BAD)
 
 
+class Hungry:
+    """Asks for more memory than there is after so many frames."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+
+    def apply(self, planes: Planes, at: FrameTime) -> bool:
+        assert (planes.width, at.sequence) == (FRAME.width, FRAME.sequence)
+        self._frames -= 1
+        if self._frames < 0:
+            raise MemoryError
+        return True
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+@pytest.mark.parametrize(("frames", "is_held"), [(0, True), (1, False)])
+def test_a_want_of_memory_is_held_only_against_what_never_worked(
+    calls: Calls, page: Page, frames: int, *, is_held: bool
+) -> None:
+    chain = Chain(((BAD, Hungry(frames)),), 1, calls)
+    planes = new_planes(FRAME.width, FRAME.height)
+
+    with pytest.raises(WorkerSpentError):
+        for _ in range(10):
+            chain.run(planes, FRAME)
+
+    assert (page.words[StageWord.CALL] == key_of(BAD)) is is_held
+
+
 @pytest.mark.parametrize("ending", [Ending.HUNG, Ending.CRASHED])
 def test_the_third_end_in_an_effect_lets_it_rest(calls: Calls, ending: Ending) -> None:
     for _ in range(2):
