@@ -8,7 +8,7 @@ JSON over the command sockets.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 InputFormat = Literal["auto", "i420", "nv12", "yuyv", "mjpeg", "y4m"]
@@ -28,6 +28,8 @@ class EffectPlan:
         on_failure: ``cover``, ``hold`` or ``pass``.
         deadline_ms: A frame for which it takes longer counts as failed.
         is_privacy: Whether a frame without it must never be shown.
+        guards: What it keeps from view as well as any other that says the same and has
+            the same parameters; empty where only the effect itself does.
         runs_unwatched: Whether it works while nobody looks: it counts, or alerts.
         parameters: The effect's own, validated and complete, by name.
     """
@@ -37,6 +39,7 @@ class EffectPlan:
     on_failure: str = "cover"
     deadline_ms: int = 1000
     is_privacy: bool = False
+    guards: str = ""
     runs_unwatched: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -150,9 +153,15 @@ def protects_more(old: tuple[EffectPlan, ...], new: tuple[EffectPlan, ...]) -> b
     """Say whether ``new`` guards something that ``old`` does not.
 
     Where it does, nothing may leave by the old chain any more. The comparison is
-    deliberately strict: a privacy effect with any other parameter counts as new.
+    deliberately strict: a privacy effect with any other parameter counts as new, and
+    one effect is as good as another only where both say that they guard the same.
     """
-    return any(effect.is_privacy and effect not in old for effect in new)
+    guarded = [_guard(effect) for effect in old]
+    return any(effect.is_privacy and _guard(effect) not in guarded for effect in new)
+
+
+def _guard(effect: EffectPlan) -> EffectPlan:
+    return replace(effect, effect="") if effect.guards else effect
 
 
 def is_same_scene(one: StreamPlan, other: StreamPlan) -> bool:

@@ -30,6 +30,7 @@ EFFECTS = st.builds(
     mode=st.sampled_from(["every_frame", "tracked"]),
     on_failure=st.sampled_from(["cover", "hold", "pass"]),
     is_privacy=st.booleans(),
+    guards=st.sampled_from(["", "faces"]),
     parameters=PARAMETERS,
 )
 CHAINS = st.lists(EFFECTS, max_size=3).map(tuple)
@@ -62,7 +63,9 @@ DAEMONS = st.builds(
     inference_workers=st.integers(1, 16),
     streams=st.lists(STREAMS, max_size=3).map(tuple),
 )
-BLUR = EffectPlan("blur_faces", is_privacy=True)
+BLUR = EffectPlan("blur_faces", is_privacy=True, guards="faces")
+PIXELATE = replace(BLUR, effect="pixelate_faces")
+ZONE = EffectPlan("privacy_zone", is_privacy=True)
 NONE = EffectPlan("none")
 
 
@@ -86,6 +89,10 @@ def test_a_daemon_plan_is_read_as_it_was_written(plan: DaemonPlan) -> None:
         ((BLUR,), (BLUR, NONE), False),
         ((BLUR,), (replace(BLUR, parameters={"strength": 0.9}),), True),
         ((BLUR,), (replace(BLUR, mode="tracked"),), True),
+        ((BLUR,), (PIXELATE,), False),
+        ((BLUR,), (replace(PIXELATE, parameters={"strength": 0.9}),), True),
+        ((BLUR,), (replace(PIXELATE, on_failure="pass"),), True),
+        ((ZONE,), (replace(ZONE, effect="zone_of_another_package"),), True),
         ((), (NONE,), False),
     ],
 )
@@ -105,7 +112,10 @@ def test_what_protects_no_more_keeps_no_new_privacy_effect(
     old: tuple[EffectPlan, ...], new: tuple[EffectPlan, ...]
 ) -> None:
     if not protects_more(old, new):
-        assert all(effect in old for effect in new if effect.is_privacy)
+        kept = [effect for effect in new if effect.is_privacy]
+        assert all(effect in old for effect in kept if not effect.guards)
+        known = [(one.guards, one.mode, one.parameters) for one in old]
+        assert all((one.guards, one.mode, one.parameters) in known for one in kept)
 
 
 def test_another_view_is_another_scene_and_another_rate_is_not() -> None:

@@ -69,12 +69,14 @@ def auto_workers(cores: int) -> int:
 
 def plan_of_effect(effect: EffectConfig) -> EffectPlan:
     """Return what is to be done by one effect of a chain."""
+    kind = effect_kind(effect.effect)
     return EffectPlan(
         effect=effect.effect,
         mode=effect.mode,
         on_failure=effect.on_failure,
         deadline_ms=effect.deadline_ms,
-        is_privacy=effect_kind(effect.effect).is_privacy,
-        runs_unwatched=effect_kind(effect.effect).runs_unwatched,
+        is_privacy=kind.is_privacy,
+        guards=kind.guards,
+        runs_unwatched=kind.runs_unwatched,
         parameters=effect.parameters,
     )

@@ -33,6 +33,9 @@ class EffectKind:
         parameters: ``module:class`` of its parameters, a subclass of
             `ooblexd.effects.parameters.Parameters`; never imported in a worker.
         is_privacy: Whether a frame without it must never be shown.
+        guards: What it keeps from view, where others with the same parameters keep the
+            same from view as well: one may follow another without a cover. Empty: only
+            the effect itself is as good.
         runs_unwatched: Whether it works while nobody looks: it counts, or alerts.
         pixels: What it works on: ``i420`` (`ooblexd.effects.Effect`) or ``bgr``
             (`ooblexd.effects.BgrEffect`).
@@ -49,6 +52,7 @@ class EffectKind:
     build: str
     parameters: str = "ooblexd.effects.parameters:NoParameters"
     is_privacy: bool = False
+    guards: str = ""
     runs_unwatched: bool = False
     pixels: str = "i420"
     default_mode: str = "every_frame"
@@ -84,6 +88,7 @@ EFFECTS: dict[str, EffectKind] = {
             build="ooblexd.effects.faces:build",
             parameters="ooblexd.effects.parameters:FacesParameters",
             is_privacy=True,
+            guards="faces",
             default_deadline_ms=_FACES_DEADLINE_MS,
             needs_detail=True,
         ),
@@ -93,6 +98,7 @@ EFFECTS: dict[str, EffectKind] = {
             build="ooblexd.effects.faces:build",
             parameters="ooblexd.effects.parameters:FacesParameters",
             is_privacy=True,
+            guards="faces",
             default_deadline_ms=_FACES_DEADLINE_MS,
             needs_detail=True,
         ),

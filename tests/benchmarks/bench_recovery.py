@@ -4,7 +4,8 @@ Setup: the daemon as its user has it, one demo stream of 1280x720 at 30 frames a
 with `blur_faces` on every frame, one viewer. It is started several times, the first of
 which only warms the caches. Then its chain is switched between two effects, both of
 which are warm by then, while the viewer looks on: `grayscale` and `edges`; and
-`blur_faces` and `pixelate_faces`, the new one of which covers for five frames.
+`blur_faces` and `pixelate_faces`, which guard the same, so that the old one goes on
+until the new one has analysed its five frames.
 
 Formula: the start is from before the process until the last byte of the first live
 picture. A switch is the longest time between two live pictures from the request until

@@ -11,8 +11,9 @@ import pytest
 from ooblexd.effects.bgr import bgr_of
 from ooblexd.sources.demo import DEMO_CLIP
 from tests.support.appliance import Appliance
-from tests.support.centerface import decode, faces_in
+from tests.support.centerface import decode, faces_in, pictures_with_faces
 from tests.support.clips import DATA, clip
+from tests.support.faults import await_live
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
@@ -91,6 +92,25 @@ def test_without_faults_what_is_shown_is_live(seen: dict[str, MjpegViewer]) -> N
         pictures = viewer.pictures()
         warm = pictures[pictures.index("live") :]
         assert warm.count("live") >= 0.99 * len(warm)
+
+
+def test_a_switch_between_effects_that_guard_the_same_covers_nothing(
+    tmp_path: Path,
+) -> None:
+    with (
+        Appliance(tmp_path) as appliance,
+        MjpegViewer(appliance.port, "demo") as viewer,
+    ):
+        await_live(viewer)
+        for effects in (["pixelate_faces"], ["blur_faces"]):
+            since = len(viewer.parts)
+            path = "/api/v1/streams/demo/effects"
+            assert appliance.request("PUT", path, effects).status_code == 202
+            await_live(viewer, since + 30)
+        shown = viewer.parts[viewer.pictures().index("live") :]
+
+    assert {part.picture for part in shown} <= {"live", "held"}
+    assert pictures_with_faces(part.jpeg for part in shown) == []
 
 
 def test_around_the_faces_is_the_picture_of_the_source(
