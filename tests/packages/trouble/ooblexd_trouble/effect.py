@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,15 @@ class Trouble:
         self._after: int = parameters["after"]
         self._whitens: bool = parameters["whitens"]
         self._told_by: str = parameters["told_by"]
+        self._notes: str = parameters["notes"]
         self._frames = 0
 
     def apply(self, planes: Planes, at: FrameTime) -> bool:
         """Do it."""
+        if self._notes:
+            age_ns = time.monotonic_ns() - at.capture_ns
+            with Path(self._notes).open("a") as notes:
+                notes.write(f"{age_ns}\n")
         if self._whitens:
             planes.y.fill(235)
         self._frames += 1

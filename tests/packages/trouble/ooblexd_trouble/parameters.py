@@ -30,6 +30,9 @@ class TroubleParameters(Parameters):
     told_by: str = Field(
         default="", description="A file: what it says is done, once, and it is removed."
     )
+    notes: str = Field(
+        default="", description="A file for the age of each frame at its call, in ns."
+    )
     number: int = Field(default=0, description="One that its author does not like.")
 
     @field_validator("number")
