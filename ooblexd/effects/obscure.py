@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _OPAQUE_WITHIN = 0.8  # of the squared radius; the rim beyond it is the soft edge
 _STEP_PX = 6
+_GRID_PX = 8  # of what is blurred, so that it can be halved, see `_halves`
 _HAIR = 0.15  # the networks' boxes end at the brow, and hair is part of a face
 
 
@@ -114,7 +115,7 @@ def pixelate(planes: Planes, head: Box, cells: float) -> None:
 
 
 def _blur_plane(plane: Plane, head: Box, cells: float) -> None:
-    part = _part_of(plane, head)
+    part = _part_of(plane, head, _GRID_PX)
     if part is None:
         return
     here = plane[part.top : part.bottom, part.left : part.right]
@@ -136,7 +137,9 @@ def _ellipse(part: Part, head: Box) -> Plane:
     down = (np.arange(part.top, part.bottom, dtype=np.float32) + 0.5 - y) / radius_y
     clear = np.add.outer(down * down, across * across)
     rim = 255 / (1 - _OPAQUE_WITHIN)
-    return np.asarray(np.clip((1 - clear) * rim, 0, 255), np.uint8)
+    # (1 - clear) * rim within 0..255, in one pass
+    opacity = cv2.addWeighted(clear, -rim, clear, 0, rim, dtype=cv2.CV_8U)
+    return np.asarray(opacity, np.uint8)
 
 
 def _pixelate_plane(plane: Plane, head: Box, cell: int) -> None:
