@@ -33,17 +33,20 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+import httpx
+
 from ooblexd.pixels import new_planes
 from ooblexd.sources import open_source
 from ooblexd.sources.pixelclock import read_stamp
 from tests.support.appliance import Appliance
-from tests.support.numbered import make_units, numbered_camera
+from tests.support.numbered import NumberedCamera, make_units, numbered_camera
+from tests.support.processes import eventually
 from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.numbered import NumberedCamera
+    import pytest
 
 
 class Case(NamedTuple):
@@ -267,3 +270,32 @@ def test_a_camera_that_numbers_its_pictures_can_be_measured(tmp_path: Path) -> N
     watched = measure(Case("jpg", "none", 1), tmp_path, seconds=1)
 
     assert 0 < bare.age_p50_ms < watched.age_worst_ms
+
+
+def test_each_loop_of_a_camera_is_told_from_the_one_before() -> None:
+    camera = NumberedCamera("", units=2, fps=2)
+    camera.sent_us[0] += [0, 1_000_700]  # the second time 0.7 ms late
+    camera.sent_us[1] += [500_000, 1_500_000]
+
+    seen = [(0, 300), (1, 500_400), (0, 1_000_800), (1, 1_500_000)]
+
+    assert camera.ages_ms(seen) == [0.3, 0.4, 0.1, 0]
+
+
+def test_a_camera_whose_reader_leaves_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    units = make_units(tmp_path, "jpg", size=(640, 360), count=1)
+
+    counts = [0]
+    with numbered_camera(units, fps=1000) as camera:
+        with httpx.stream("GET", camera.url) as reply:
+            assert next(reply.iter_raw())
+
+        def has_noticed() -> bool:
+            counts.append(len(camera.sent_us[0]))
+            return counts[-1] == counts[-2]
+
+        eventually(has_noticed)
+
+    assert not capfd.readouterr().err

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import threading
 import time
+from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -46,25 +49,41 @@ class NumberedCamera:
         url: Where it is.
         units: How many pictures there are before the first comes again.
         fps: How many it sends each second.
-        sent_us: Unix time at which each number was handed to the network last.
+        sent_us: Unix times at which each number was handed to the network, in order.
     """
 
     url: str
     units: int
     fps: int
-    sent_us: dict[int, int] = field(default_factory=dict)
+    sent_us: defaultdict[int, list[int]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def ages_ms(self, seen: Iterable[tuple[int, int]]) -> list[float]:
         """Return how old each picture was when it was seen.
 
+        A picture was sent at the last time before it was seen that its number was: a
+        camera's loop is not exactly as long as the one before, so no time can be told
+        from that of another loop.
+
         Args:
-            seen: Sequence and unix time in µs; none older than the camera's loop.
+            seen: Sequence and unix time in µs; none older than 0.9 of the loop.
         """
-        seen = list(seen)
-        numbers = {number for number, _ in seen}
-        eventually(lambda: numbers <= self.sent_us.keys())
-        loop_us = round(1e6 * self.units / self.fps)
-        return [(at_us - self.sent_us[n]) % loop_us / 1000 for n, at_us in seen]
+        ages_us: list[float] = []
+        seen, most_us = list(seen), 0.9e6 * self.units / self.fps
+
+        def are_told() -> bool:
+            """Say whether the camera's word on each picture has come."""
+            ages_us[:] = [self._age_us(number, at_us) for number, at_us in seen]
+            return max(ages_us, default=0) < most_us
+
+        eventually(are_told)
+        return [age_us / 1000 for age_us in ages_us]
+
+    def _age_us(self, number: int, at_us: int) -> float:
+        sent_us = self.sent_us[number]
+        before = bisect_right(sent_us, at_us)
+        return at_us - sent_us[before - 1] if before else math.inf
 
 
 def make_units(
@@ -144,7 +163,7 @@ def _collect(process: subprocess.Popen[str], camera: NumberedCamera) -> None:
     with contextlib.suppress(ValueError):  # closed meanwhile
         for line in process.stdout:
             number, at_us = line.split()
-            camera.sent_us[int(number) % camera.units] = int(at_us)
+            camera.sent_us[int(number) % camera.units].append(int(at_us))
 
 
 def _numbered_pictures(size: tuple[int, int], count: int) -> Iterator[Planes]:

@@ -13,6 +13,7 @@ its standard input closes.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import sys
@@ -85,6 +86,10 @@ def serve_http(pictures: list[bytes], fps: int) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
             self.end_headers()
+            with contextlib.suppress(ConnectionError):  # its reader has left
+                self.send_parts()
+
+        def send_parts(self) -> None:
             for number in paced(fps):
                 jpeg = pictures[number % len(pictures)]
                 head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
