@@ -5,59 +5,70 @@ chain empty or `blur_faces` on every frame; 1 or 8 viewers of its MJPEG on loopb
 in one process that only takes bytes off sockets. The pictures come from the demo, which
 writes the time of capture into its pixels; from a camera by HTTP (JPEG) or by RTSP over
 TCP (H.264 of 3 Mb/s, GStreamer's server), which numbers its pictures and says when it
-hands each to the network; or from a bare reader, which is what a source of ours alone
-takes for the same camera, without daemon, rings, encoder and viewer. At last four
-streams at once, each with a viewer, of which the first is measured.
+hands each to the network. At last four streams at once, each with a viewer, of which
+the first is measured.
+
+Two processes of their own show the floor before that. `source alone` is what a source
+of ours takes for the same pictures, without daemon, rings, encoder and viewer. `source
+and encoder` also encodes each once as JPEG of the daemon's quality: less processor time
+nobody can spend here who decodes and encodes each picture with these libraries.
 
 Formula: age is the unix time at which the last byte of a picture had arrived, less that
 of its capture or its sending; median, p99 and the worst of every second picture of one
-viewer. Frames a second are those of the viewer that got the fewest. CPU is user and
-system time of all processes of the daemon, 100 % is one core. Memory is the
-proportional set size of all of them, what they share counted once.
+viewer. Of the floor it is each picture's, when it was read or encoded. Frames a second
+are those of the viewer that got the fewest. CPU is user and system time of all
+processes of the daemon, 100 % is one core; ``floors`` is that over ``source and
+encoder`` of the same source, for each stream. Memory is the proportional set size of
+all processes, what they share counted once; ``further_mib`` what each stream beyond
+the first adds to the case with one.
+
+Bars, where there is no effect: 30 fps at each viewer; p50 at most 10 ms and p99 at most
+25 ms over the median of the source alone; CPU at most 22 % with one viewer and 27 %
+with 8; 250 MB with one stream and 120 MB for each further one. ``note`` says where one
+is missed.
 
 Left out: a real network, decoding and drawing at the viewer, what a camera needs to
-film and encode. Cameras and viewers share the cores with the daemon.
+film and encode. Cameras and viewers share the cores with the daemon. The demo has no
+network, so nothing is taken off its ages.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
-from ooblexd.pixels import new_planes
-from ooblexd.sources import open_source
-from ooblexd.sources.pixelclock import read_stamp
+from ooblexd.config.schema import StreamConfig
 from tests.support.appliance import Appliance
+from tests.support.end_to_end import (
+    ALONE,
+    ENCODER,
+    MIB,
+    SOURCES,
+    Case,
+    Result,
+    Table,
+    named,
+    with_ages,
+)
+from tests.support.measured_process import cpu_percent, measured_process, pss_bytes
 from tests.support.numbered import NumberedCamera, make_units, numbered_camera
 from tests.support.processes import eventually
-from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
 
-
-class Case(NamedTuple):
-    """What is measured: a source, the chain, and who looks."""
-
-    source: str  # demo, or the kind of a numbered camera's units
-    effects: str
-    viewers: int
-    streams: int = 1
-
-
+FLOORS = [
+    Case(kind, "none", 0, program=program)
+    for kind in SOURCES
+    for program in (ALONE, ENCODER)
+]
 CASES = [
     Case("demo", "none", 1),
     Case("demo", "none", 8),
@@ -70,28 +81,22 @@ CASES = [
     Case("264", "blur_faces", 1),
     Case("demo", "none", 1, streams=4),
 ]
-SOURCES = {"demo": "demo", "jpg": "HTTP, MJPEG", "264": "RTSP, H.264"}
+QUALITY: int = StreamConfig.model_fields["jpeg_quality"].default
 _SIZE, _UNITS = (1280, 720), 300
-_SETTLING = 10  # pictures
-_MIB = 1024 * 1024
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PSS = re.compile(r"^ooblexd_worker_resident_bytes\{.*\} (\S+)$", re.MULTILINE)
 
 
-class Result(NamedTuple):
-    """Of one case; ages in ms of one viewer, the rest of the whole daemon."""
-
-    source: str
-    effects: str
-    streams: int
-    viewers: int
-    age_p50_ms: float
-    age_p99_ms: float
-    age_worst_ms: float
-    fps: float
-    cpu_percent: float
-    memory_mib: float
-    ages_ms: list[float]
+def run(seconds: float = 15.0) -> Iterator[Result]:
+    """Measure every case."""
+    table = Table()
+    with tempfile.TemporaryDirectory() as folder:
+        units = Path(folder)
+        for kind in ("jpg", "264"):
+            make_units(units, kind, size=_SIZE, count=_UNITS)
+        for case in FLOORS:
+            yield table.add(case, measure_floor(case, units, seconds))
+        for case in CASES:
+            yield table.add(case, measure(case, units, seconds))
 
 
 def measure(case: Case, units: Path, seconds: float) -> Result:
@@ -103,173 +108,115 @@ def measure(case: Case, units: Path, seconds: float) -> Result:
         seconds: How long.
     """
     with contextlib.ExitStack() as stack:
-        camera, url = None, "demo:"
-        if case.source != "demo":
-            camera = stack.enter_context(numbered_camera(units / case.source))
-            url = camera.url
+        camera = stack.enter_context(_camera(case.source, units))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         chain = "[]" if case.effects == "none" else f'["{case.effects}"]'
         toml = "".join(
-            f'[streams.s{n}]\nsource = "{url}"\neffects = {chain}\n'
+            f'[streams.s{n}]\nsource = "{camera.url}"\neffects = {chain}\n'
             for n in range(case.streams)
         )
         appliance = stack.enter_context(Appliance(folder, toml))
-        probes = [
-            stack.enter_context(_probe(appliance.port, f"s{n}", case.viewers, seconds))
+        watched = [
+            measured_process("mjpeg_probe", *where, case.viewers, seconds)
             for n in range(case.streams)
+            for where in [(appliance.port, f"/streams/s{n}/stream.mjpg")]
         ]
-        cpu_percent = _cpu_percent(appliance, probes, seconds)
-        memory_mib = memory_bytes(appliance) / _MIB
-        answers = [json.loads(_output_of(probe)) for probe in probes]
-        ages_ms = _ages_ms(answers[0]["seen"], camera)
+        probes = [stack.enter_context(probe) for probe in watched]
+        cpu = cpu_percent(appliance.process.pid, probes, seconds)
+        memory_mib = memory_bytes(appliance) / MIB
+        answers = [probe.answer() for probe in probes]
+        result = _result(case, answers[0], camera)
     fps = min(min(answer["fps"]) for answer in answers)
-    return _result(case, SOURCES[case.source], ages_ms, fps, cpu_percent, memory_mib)
+    return result._replace(fps=fps, cpu_percent=cpu, memory_mib=memory_mib)
 
 
-def measure_bare(kind: str, units: Path, seconds: float) -> Result:
-    """Read a camera with the source alone, in this process."""
-    seen: list[tuple[int, int]] = []
-    with numbered_camera(units / kind) as camera:
-        source = open_source(camera.url)
-        first = source.read()
-        planes = new_planes(first.width, first.height)
-        start_s, start_cpu_s = time.monotonic(), time.process_time()
-        while time.monotonic() - start_s < seconds:
-            picture = source.read()
-            at_us = time.time_ns() // 1000
-            picture.copy_to(planes)
-            if (mark := read_stamp(planes.y)) is not None:
-                seen.append((mark.sequence, at_us))
-        cpu_percent = 100 * (time.process_time() - start_cpu_s) / seconds
-        source.close()
-        ages_ms = camera.ages_ms(seen[_SETTLING:])
-    name = f"{SOURCES[kind]}, bare reader"
-    case = Case(kind, "none", 0)
-    return _result(case, name, ages_ms, len(seen) / seconds, cpu_percent, 0.0)
-
-
-def cpu_s(supervisor: int) -> float:
-    """Return the processor time of the daemon's processes so far."""
-    ticks = 0
-    for pid in [supervisor, *children_of(supervisor)]:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS_PER_S
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that ``pid`` has forked."""
-    words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(word) for word in words]
+def measure_floor(case: Case, units: Path, seconds: float) -> Result:
+    """Read with the source alone, or encode as well."""
+    quality = [QUALITY] if case.program == ENCODER else []
+    with (
+        _camera(case.source, units) as camera,
+        measured_process("bare_reader", camera.url, seconds, *quality) as reader,
+    ):
+        answer = reader.answer()
+        result = _result(case, answer, camera)
+    return result._replace(fps=answer["fps"], cpu_percent=answer["cpu_percent"])
 
 
 def memory_bytes(appliance: Appliance) -> int:
     """Return the proportional set size of the daemon, as its workers count it."""
-    workers = sum(
-        float(found)
-        for found in _PSS.findall(appliance.request("GET", "/metrics").text)
-    )
-    rollup = Path(f"/proc/{appliance.process.pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    assert found is not None
-    return int(workers) + int(found[1]) * 1024
+    metrics = appliance.request("GET", "/metrics").text
+    workers = sum(float(found) for found in _PSS.findall(metrics))
+    return int(workers) + pss_bytes(appliance.process.pid)
 
 
-def run(seconds: float = 15.0) -> Iterator[Result]:
-    """Measure every case."""
-    with tempfile.TemporaryDirectory() as folder:
-        units = Path(folder)
-        for kind in ("jpg", "264"):
-            make_units(units, kind, size=_SIZE, count=_UNITS)
-            yield measure_bare(kind, units, seconds)
-        for case in CASES:
-            yield measure(case, units, seconds)
+@contextlib.contextmanager
+def _camera(source: str, units: Path) -> Iterator[NumberedCamera]:
+    """Lend a camera; the demo numbers its pictures without end and tells no times."""
+    if source == "demo":
+        yield NumberedCamera("demo:", units=0, fps=30)
+        return
+    with numbered_camera(units / source) as camera:
+        yield camera
 
 
-def _result(  # noqa: PLR0913, PLR0917 # the columns of a table
-    case: Case,
-    source: str,
-    ages_ms: list[float],
-    fps: float,
-    cpu_percent: float,
-    memory_mib: float,
-) -> Result:
-    ages_ms = sorted(ages_ms)
-    return Result(
-        source,
-        case.effects,
-        case.streams,
-        case.viewers,
-        age_p50_ms=median(ages_ms),
-        age_p99_ms=ages_ms[min(int(0.99 * len(ages_ms)), len(ages_ms) - 1)],
-        age_worst_ms=ages_ms[-1],
-        fps=fps,
-        cpu_percent=cpu_percent,
-        memory_mib=memory_mib,
-        ages_ms=ages_ms,
-    )
-
-
-def _ages_ms(
-    seen: list[tuple[int, int, int]], camera: NumberedCamera | None
-) -> list[float]:
-    if camera is not None:
-        return camera.ages_ms((sequence, at_us) for sequence, _, at_us in seen)
-    return [(at_us - captured_us) / 1000 for _, captured_us, at_us in seen]
-
-
-def _probe(
-    port: int, stream: str, viewers: int, seconds: float
-) -> subprocess.Popen[str]:
-    arguments = [str(port), stream, str(viewers), str(seconds)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.mjpeg_probe", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _cpu_percent(
-    appliance: Appliance, probes: list[subprocess.Popen[str]], seconds: float
-) -> float:
-    """Return the share of a core between the words of the last probe."""
-    for probe in probes:
-        _expect(probe, "begin\n")
-    before_s = cpu_s(appliance.process.pid)
-    for probe in probes:
-        _expect(probe, "end\n")
-    return 100 * (cpu_s(appliance.process.pid) - before_s) / seconds
-
-
-def _expect(probe: subprocess.Popen[str], word: str) -> None:
-    assert probe.stderr is not None
-    said = probe.stderr.readline()
-    assert said == word, said + probe.stderr.read()
-
-
-def _output_of(probe: subprocess.Popen[str]) -> str:
-    assert probe.stdout is not None
-    return probe.stdout.read()
+def _result(case: Case, answer: dict[str, Any], camera: NumberedCamera) -> Result:
+    """Return the ages of what one viewer or reader has seen."""
+    seen: list[tuple[int, int, int]] = answer["seen"]
+    if case.source == "demo":
+        ages_ms = [(at_us - captured_us) / 1000 for _, captured_us, at_us in seen]
+    else:
+        ages_ms = camera.ages_ms((number, at_us) for number, _, at_us in seen)
+    return with_ages(named(case), ages_ms)
 
 
 def test_the_age_of_a_picture_at_its_viewer_can_be_measured() -> None:
     result = measure(Case("demo", "blur_faces", 2), Path(), seconds=1)
 
-    assert 0 < result.age_p50_ms <= result.age_worst_ms
-    assert result.fps > 0
-    assert result.cpu_percent > 0
-    assert result.memory_mib > 0
+    assert min(result.ages_ms) > 0
+    assert result.fps
+    assert result.cpu_percent
+    assert result.memory_mib
 
 
 def test_a_camera_that_numbers_its_pictures_can_be_measured(tmp_path: Path) -> None:
     make_units(tmp_path, "jpg", size=(640, 360), count=60)
 
-    bare = measure_bare("jpg", tmp_path, seconds=1)
+    alone, encoded = (
+        measure_floor(Case("jpg", "none", 0, program=program), tmp_path, seconds=1)
+        for program in (ALONE, ENCODER)
+    )
     watched = measure(Case("jpg", "none", 1), tmp_path, seconds=1)
 
-    assert 0 < bare.age_p50_ms < watched.age_worst_ms
+    assert 0 < min(alone.ages_ms) < max(watched.ages_ms)
+    assert alone.cpu_percent
+    assert encoded.cpu_percent
+    assert encoded.fps
+
+
+def test_a_daemon_is_compared_with_the_floor_and_the_bars() -> None:
+    table, one = Table(), Case("jpg", "none", 1)
+    for program, p50_ms, cpu in ((ALONE, 2, 5), (ENCODER, 4, 10)):
+        floor = Case("jpg", "none", 0, program=program)
+        row = named(floor)._replace(age_p50_ms=p50_ms, cpu_percent=cpu)
+        table.add(floor, row)
+    good = named(one)._replace(
+        age_p50_ms=12, age_p99_ms=27, fps=30, cpu_percent=22, memory_mib=200
+    )
+    slow = good._replace(
+        viewers=8, age_p50_ms=13, fps=12.5, cpu_percent=120, memory_mib=600
+    )
+    good = table.add(one, good)
+    four = table.add(one._replace(streams=4), slow._replace(viewers=1, streams=4))
+
+    assert (good.floors, good.note) == (2.2, "meets each bar")
+    assert (
+        table.add(one._replace(viewers=8), slow).note
+        == "12.5 fps, not 30; p50 11 ms, not 10; CPU 120 %, not 27; "
+        "memory 629 MB, not 250"
+    )
+    assert four.floors == pytest.approx(3)
+    assert four.further_mib == pytest.approx(400 / 3)
+    assert four.note == "a further stream 140 MB, not 120"
 
 
 def test_each_loop_of_a_camera_is_told_from_the_one_before() -> None:

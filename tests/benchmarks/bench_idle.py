@@ -28,9 +28,9 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.sources.demo import DEMO_CLIP
-from tests.benchmarks.bench_end_to_end import children_of, cpu_s
 from tests.support.appliance import Appliance
 from tests.support.cameras import CLIP_FPS, encode_clip, make_clips, rtsp_camera
+from tests.support.measured_process import children_of, cpu_s
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
