@@ -20,6 +20,8 @@ install_peers() {
     install_peer iceoryx2 peer_wheels iceoryx2
     install_peer zeromq peer_wheels pyzmq
     install_peer redis peer_redis
+    install_peer ffmpeg peer_program ffmpeg
+    install_peer motion peer_program motion
 }
 
 # install_peer NAME COMMAND...: unless it is there; what fails now is tried next time.
@@ -44,7 +46,12 @@ peer_wheels() {
 
 peer_redis() {
     peer_wheels redis hiredis || return
-    [[ -n $(command -v redis-server) ]] || peer_programs redis-server
+    peer_program redis-server
+}
+
+# peer_program PACKAGE: one that brings a program of its own name, unless it is there.
+peer_program() {
+    [[ -n $(command -v "$1") ]] || peer_programs "$1"
 }
 
 # peer_programs PACKAGE: it and what it needs that this machine lacks, unpacked.

@@ -11,13 +11,16 @@ the first is measured.
 Two processes of their own show the floor before that. `source alone` is what a source
 of ours takes for the same pictures, without daemon, rings, encoder and viewer. `source
 and encoder` also encodes each once as JPEG of the daemon's quality: less processor time
-nobody can spend here who decodes and encodes each picture with these libraries.
+nobody can spend here who decodes and encodes each picture with these libraries. Then
+the same camera by RTSP in other programs at their best settings
+(`tests/support/mjpeg_peers`), where `tools/bench --peers` has brought them: ffmpeg,
+which serves one viewer, and Motion, whose search for motion is off.
 
 Formula: age is the unix time at which the last byte of a picture had arrived, less that
 of its capture or its sending; median, p99 and the worst of every second picture of one
 viewer. Of the floor it is each picture's, when it was read or encoded. Frames a second
 are those of the viewer that got the fewest. CPU is user and system time of all
-processes of the daemon, 100 % is one core; ``floors`` is that over ``source and
+processes of the program, 100 % is one core; ``floors`` is that over ``source and
 encoder`` of the same source, for each stream. Memory is the proportional set size of
 all processes, what they share counted once; ``further_mib`` what each stream beyond
 the first adds to the case with one.
@@ -29,7 +32,9 @@ is missed.
 
 Left out: a real network, decoding and drawing at the viewer, what a camera needs to
 film and encode. Cameras and viewers share the cores with the daemon. The demo has no
-network, so nothing is taken off its ages.
+network, so nothing is taken off its ages. A peer's JPEG has its own quality; vidgear
+is not among them. ffmpeg's parser of H.264 gives a picture only when the next one
+begins, and no option was found that keeps it from that.
 """
 
 from __future__ import annotations
@@ -57,11 +62,15 @@ from tests.support.end_to_end import (
     with_ages,
 )
 from tests.support.measured_process import cpu_percent, measured_process, pss_bytes
+from tests.support.mjpeg_peers import PEERS
 from tests.support.numbered import NumberedCamera, make_units, numbered_camera
+from tests.support.peers import PeerMissingError
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.mjpeg_peers import Serving
 
 
 FLOORS = [
@@ -81,6 +90,9 @@ CASES = [
     Case("264", "blur_faces", 1),
     Case("demo", "none", 1, streams=4),
 ]
+PEER_CASES = [
+    Case("264", "none", viewers, program=name) for name in PEERS for viewers in (1, 8)
+]
 QUALITY: int = StreamConfig.model_fields["jpeg_quality"].default
 _SIZE, _UNITS = (1280, 720), 300
 _PSS = re.compile(r"^ooblexd_worker_resident_bytes\{.*\} (\S+)$", re.MULTILINE)
@@ -97,6 +109,8 @@ def run(seconds: float = 15.0) -> Iterator[Result]:
             yield table.add(case, measure_floor(case, units, seconds))
         for case in CASES:
             yield table.add(case, measure(case, units, seconds))
+        for case in PEER_CASES:
+            yield table.add(case, measure_peer(case, units, seconds))
 
 
 def measure(case: Case, units: Path, seconds: float) -> Result:
@@ -127,6 +141,30 @@ def measure(case: Case, units: Path, seconds: float) -> Result:
         answers = [probe.answer() for probe in probes]
         result = _result(case, answers[0], camera)
     fps = min(min(answer["fps"]) for answer in answers)
+    return result._replace(fps=fps, cpu_percent=cpu, memory_mib=memory_mib)
+
+
+def measure_peer(case: Case, units: Path, seconds: float) -> Result:
+    """Watch another program likewise, or say why not."""
+    peer = PEERS[case.program]
+    if case.viewers > peer.most_viewers:
+        return named(case)._replace(note="serves no more viewers than one")
+    with contextlib.ExitStack() as stack:
+        camera = stack.enter_context(_camera(case.source, units))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        try:
+            serving: Serving = stack.enter_context(peer.serve(camera.url, folder))
+        except PeerMissingError as exc:
+            return named(case)._replace(note=str(exc))
+        where = serving.port, serving.path
+        probe = stack.enter_context(
+            measured_process("mjpeg_probe", *where, case.viewers, seconds)
+        )
+        cpu = cpu_percent(serving.pid, [probe], seconds)
+        memory_mib = pss_bytes(serving.pid) / MIB
+        answer = probe.answer()
+        result = _result(case, answer, camera)
+    fps = min(answer["fps"])
     return result._replace(fps=fps, cpu_percent=cpu, memory_mib=memory_mib)
 
 
@@ -191,6 +229,19 @@ def test_a_camera_that_numbers_its_pictures_can_be_measured(tmp_path: Path) -> N
     assert alone.cpu_percent
     assert encoded.cpu_percent
     assert encoded.fps
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_another_program_can_be_measured(tmp_path: Path, name: str) -> None:
+    make_units(tmp_path, "264", size=(1280, 720), count=120)
+
+    result = measure_peer(Case("264", "none", 1, program=name), tmp_path, seconds=1)
+
+    if not result.ages_ms:
+        pytest.skip(result.note)
+    assert min(result.ages_ms) > 0
+    assert result.fps
+    assert result.cpu_percent
 
 
 def test_a_daemon_is_compared_with_the_floor_and_the_bars() -> None:
