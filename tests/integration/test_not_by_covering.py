@@ -127,8 +127,9 @@ def test_around_the_faces_is_the_picture_of_the_source(
         assert outside.mean() > 0.5
         decibels.append(10 * np.log10(255**2 / np.mean(error**2)))
 
-    # At times a thing is taken for a face and covered too, in a picture or two.
+    # For seconds a van is taken for a face, and covered: 22 to 30 dB in 28 % of the clip.
     assert np.median(decibels) >= 30
+    assert min(decibels) >= 20
 
 
 def test_a_clip_without_faces_is_hardly_altered(seen: dict[str, MjpegViewer]) -> None:

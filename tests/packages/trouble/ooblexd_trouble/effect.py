@@ -43,7 +43,10 @@ class Trouble:
             planes.y.fill(235)
         self._frames += 1
         if self._frames > self._after and at.sequence >= 0:
-            _go_wrong(self._told() or self._how)
+            how = self._told() or self._how
+            if how == "memory":  # what a process lacks once it lacks for good
+                self._how = how
+            _go_wrong(how)
         return True
 
     def _told(self) -> str:
