@@ -51,7 +51,7 @@ def peer_program(peer: str, name: str) -> Path:
 
 def peer_environment() -> dict[str, str]:
     """Return the environment in which a program of a peer finds its libraries."""
-    shared = (_UNPACKED / "usr" / "lib").glob("*-linux-*/**/*.so.*")
+    shared = (_UNPACKED / "usr" / "lib").glob("*-linux-*/**/lib*.so*")
     libraries = sorted({str(path.parent) for path in shared})
     return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
 
