@@ -127,7 +127,7 @@ def test_around_the_faces_is_the_picture_of_the_source(
         assert outside.mean() > 0.5
         decibels.append(10 * np.log10(255**2 / np.mean(error**2)))
 
-    # For seconds a van is taken for a face, and covered: 22 to 30 dB in 28 % of the clip.
+    # For seconds a van is taken for a face and covered: 22 to 30 dB in 28 % of all.
     assert np.median(decibels) >= 30
     assert min(decibels) >= 20
 
