@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import logging
 import os
 import re
@@ -35,6 +34,7 @@ _PR_SET_NAME = 15
 _NAME_BYTES = 15
 LONGEST_PAUSE_S = 0.4  # the loop promises to come round within a second
 _PSS_EVERY_NS = 10 * NS_PER_S
+_LOOK_EVERY_NS = NS_PER_S
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,7 @@ class _Waiter:
         self.is_stopping = False
         self._context = context
         self._pss_due_ns = 0
+        self._look_due_ns = 0
         self._reading, writing = socket.socketpair()
         self._writing = writing
         for half in (self._reading, writing):
@@ -145,6 +146,7 @@ class _Waiter:
 
     def wait(self, fds: Iterable[int], pause_s: float) -> None:
         """Sleep until something happens, at most ``pause_s``."""
+        self._look_for_descriptors()
         self._measure_memory()
         poll = select.poll()
         poll.register(self._context.end.fileno(), select.POLLIN)
@@ -166,6 +168,22 @@ class _Waiter:
             self.is_stopping = True  # the supervisor closed it
         return received
 
+    def _look_for_descriptors(self) -> None:
+        """Look whether there is one.
+
+        Raises:
+            WorkerSpentError: Somebody leaks them, and without one no change of
+                configuration can be made.
+        """
+        now_ns = monotonic_ns()
+        if now_ns < self._look_due_ns:
+            return
+        self._look_due_ns = now_ns + _LOOK_EVERY_NS
+        try:
+            os.close(os.dup(self._reading.fileno()))
+        except OSError as error:
+            raise WorkerSpentError("descriptor") from error
+
     def _measure_memory(self) -> None:
         now_ns = monotonic_ns()
         if now_ns < self._pss_due_ns:
@@ -175,17 +193,10 @@ class _Waiter:
 
 
 def proportional_set_bytes() -> int:
-    """Return this process's proportional set size; 0 where the kernel hides it.
-
-    Raises:
-        WorkerSpentError: The file cannot be opened for want of a descriptor. Somebody
-            leaks them, and without one no change of configuration can be made.
-    """
+    """Return this process's proportional set size; 0 where the kernel hides it."""
     try:
         text = Path("/proc/self/smaps_rollup").read_text()
-    except OSError as error:
-        if error.errno == errno.EMFILE:
-            raise WorkerSpentError("descriptor") from error
+    except OSError:
         return 0
     found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ooblexd.plan import EffectPlan
 
 _LIBC = ctypes.CDLL(None)
+_FILES = 1024
 
 
 class Trouble:
@@ -106,7 +107,8 @@ def _use_up(how: str) -> None:
             limit = taken * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             raise MemoryError
-        case "descriptors":
+        case "descriptors":  # as many as many a machine grants, not a million
+            resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
             with contextlib.suppress(OSError):
                 while True:
                     os.open("/dev/null", os.O_RDONLY)
