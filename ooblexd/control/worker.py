@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -29,6 +30,7 @@ from ooblexd.control.link import Link
 from ooblexd.control.local import build_local_app
 from ooblexd.control.server import ABORT_AFTER_S, Local, Server
 from ooblexd.control.streams import Streams
+from ooblexd.errors import WorkerSpentError
 from ooblexd.heartbeat import Heartbeat, WorkerWord
 from ooblexd.log import set_level
 
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 _BEAT_S = 0.3
 _TICK_S = 1.0
 _TICKS_A_MEASUREMENT = 10
+_SPARE_BYTES = 1 << 20  # without these, pictures and answers fail one after another
+_TICKS_WITHOUT = 2  # in a row: a want that passes ends nobody's connection
 
 
 def run_control(context: ControlContext) -> None:
@@ -47,6 +51,9 @@ def run_control(context: ControlContext) -> None:
     Called in the forked child, which inherits nothing of the supervisor's signal
     handling; SIGINT is ignored, since at a terminal the supervisor gets it as well and
     stops its workers in the order of the flow.
+
+    Raises:
+        WorkerSpentError: There is no memory; each request would fail for ever.
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +67,9 @@ def run_control(context: ControlContext) -> None:
     try:
         loop.run_until_complete(_Control(context).run())
     finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
+        # It takes a thread, which a process without memory does not get.
+        with suppress(RuntimeError, MemoryError):
+            loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
@@ -77,6 +86,7 @@ class _Control:
         self._changes = Changes(self._configuration, self._link)
         app = build_app(context, self._streams, self._changes, self._configuration)
         self._server = Server(app, self._local())
+        self._ticks_without = 0
 
     async def run(self) -> None:
         self._heartbeat.beat()
@@ -94,6 +104,8 @@ class _Control:
             await self._server.serve(sockets=[self._context.listener])
             tasks.cancel_scope.cancel()
         self._link.stop()
+        if self._ticks_without >= _TICKS_WITHOUT:
+            raise WorkerSpentError("memory")
         logger.info("stopped")
 
     def _local(self) -> Local | None:
@@ -107,8 +119,8 @@ class _Control:
 
     def _stop(self) -> None:
         """Let viewers go and have the server end; what lingers has a second."""
-        self._streams.close()
         self._server.should_exit = True
+        self._streams.close()
         loop = asyncio.get_running_loop()
         loop.call_later(ABORT_AFTER_S, self._server.abort_connections)
 
@@ -120,6 +132,7 @@ class _Control:
     async def _tick(self) -> None:
         ticks = 0
         while True:
+            self._look_for_memory()
             self._streams.tick(monotonic_ns())
             if level := self._page.words[WorkerWord.LOG_LEVEL]:
                 set_level(level)
@@ -128,3 +141,14 @@ class _Control:
                 words[WorkerWord.PSS_BYTES] = proportional_set_bytes(os.getpid())
             ticks += 1
             await anyio.sleep(_TICK_S)
+
+    def _look_for_memory(self) -> None:
+        """End once there is none: what was taken, only a new process gives back."""
+        try:
+            bytearray(_SPARE_BYTES)
+        except MemoryError:
+            self._ticks_without += 1
+        else:
+            self._ticks_without = 0
+        if self._ticks_without == _TICKS_WITHOUT:
+            self._stop()

@@ -6,10 +6,10 @@ The bounds here are generous, since timings never decide a test; the benchmark
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def appliance(
         assert daemon.stop() == 0
 
 
-@contextmanager
+@contextlib.contextmanager
 def both_watched(appliance: Appliance) -> Iterator[tuple[MjpegViewer, MjpegViewer]]:
     """Lend viewers of the door and the yard, and look at all that they have seen."""
     door, yard = (MjpegViewer(appliance.port, name) for name in STREAMS)
@@ -124,7 +124,7 @@ def test_a_worker_in_which_somebody_leaks_descriptors_is_replaced(
     assert "no descriptor left in this process" in appliance.log()
 
 
-@pytest.mark.parametrize("worker", ["ingest:door", "inference:0"])
+@pytest.mark.parametrize("worker", ["ingest:door", "inference:0", "output:door"])
 def test_a_worker_without_memory_is_live_or_replaced(
     appliance: Appliance, worker: str
 ) -> None:
@@ -185,6 +185,27 @@ def test_port_never_refuses_while_control_is_replaced(
     with MjpegViewer(appliance.port, "door") as viewer:
         eventually(lambda: viewer.last() == "live", 10)
     assert not unprotected(viewer.parts)
+
+
+def test_the_web_server_without_memory_is_live_or_replaced(
+    appliance: Appliance,
+) -> None:
+    with MjpegViewer(appliance.port, "door") as viewer:
+        await_live(viewer)
+        former, since = starve(appliance, "control"), len(viewer.parts)
+        eventually(
+            lambda: (
+                is_replaced(appliance, "control", former)
+                or viewer.pictures()[since:].count("live") > 60
+            ),
+            10,
+        )
+        if appliance.pid_of("control") == former:
+            hit(appliance, "control", signal.SIGKILL)
+        eventually(lambda: is_replaced(appliance, "control", former), 10)
+    with MjpegViewer(appliance.port, "door") as anew:
+        await_live(anew)
+    assert not unprotected(viewer.parts + anew.parts)
 
 
 def test_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
