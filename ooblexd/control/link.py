@@ -67,6 +67,7 @@ class Link:
         subscriber: Receives everything but answers and the state of the configuration.
         configuration: Receives that.
         on_closed: Called once when the supervisor has gone.
+        on_spent: Called once when there is no memory to hear it with.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class Link:
         subscriber: Subscriber,
         configuration: Configuration,
         on_closed: Callable[[], None],
+        on_spent: Callable[[], None],
     ) -> None:
         self._end = end
         self._subscriber = subscriber
         self._configuration = configuration
         self._on_closed = on_closed
+        self._on_spent = on_spent
         # An answer to a former life of control must not be taken for one of ours.
         self._requests = monotonic_ns()
         self._answers: dict[int, asyncio.Future[Applied]] = {}
@@ -90,7 +93,7 @@ class Link:
 
     def stop(self) -> None:
         """End reading; who still waits for an answer gets none."""
-        asyncio.get_running_loop().remove_reader(self._end.fileno())
+        self._read_no_more()
         for answer in self._answers.values():
             answer.cancel()
 
@@ -131,11 +134,18 @@ class Link:
                 return
             except ConnectionError:
                 received = None
+            except MemoryError:
+                self._read_no_more()
+                self._on_spent()
+                return
             if received is None:
-                asyncio.get_running_loop().remove_reader(self._end.fileno())
+                self._read_no_more()
                 self._on_closed()
                 return
             self._take(*received)
+
+    def _read_no_more(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._end.fileno())
 
     def _take(self, message: Message, fds: list[int]) -> None:
         match message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,9 +45,13 @@ class Streams:
     Args:
         board: All pages.
         supervisor_page: The page with the supervisor's promise.
+
+    Attributes:
+        laid_out: Set once it is known which streams there are.
     """
 
     def __init__(self, board: Board, supervisor_page: int) -> None:
+        self.laid_out = asyncio.Event()
         self._board = board
         self._supervisor = board.page(supervisor_page)
         self._streams: dict[str, _Stream] = {}
@@ -70,6 +75,7 @@ class Streams:
         for name in former.keys() - self._streams.keys():
             self._end_feed(name)
             self._end_intake(name)
+        self.laid_out.set()
 
     def attach(self, message: AttachReader, segment: int, wake: int) -> None:
         """Read a stream's encoded ring."""

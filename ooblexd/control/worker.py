@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _BEAT_S = 0.3
 _TICK_S = 1.0
+_LAYOUT_WITHIN_S = 2.0  # then even a page without streams says more than silence
 _TICKS_A_MEASUREMENT = 10
 _SPARE_BYTES = 1 << 20  # without these, pictures and answers fail one after another
 _TICKS_WITHOUT = 2  # in a row: a want that passes ends nobody's connection
@@ -81,12 +82,17 @@ class _Control:
         self._streams = Streams(context.board, context.supervisor_page)
         self._configuration = Configuration(context.plan)
         self._link = Link(
-            context.commands, self._streams, self._configuration, self._stop
+            context.commands,
+            self._streams,
+            self._configuration,
+            on_closed=self._stop,
+            on_spent=self._give_up,
         )
         self._changes = Changes(self._configuration, self._link)
         app = build_app(context, self._streams, self._changes, self._configuration)
         self._server = Server(app, self._local())
         self._ticks_without = 0
+        self._is_spent = False
 
     async def run(self) -> None:
         self._heartbeat.beat()
@@ -101,10 +107,13 @@ class _Control:
             tasks.start_soon(self._changes.sweep)
             tasks.start_soon(asyncio.to_thread, self._changes.load)
             tasks.start_soon(self._configuration.keep_last_good)
+            # Until then it would say of every stream that there is none.
+            with anyio.move_on_after(_LAYOUT_WITHIN_S):
+                await self._streams.laid_out.wait()
             await self._server.serve(sockets=[self._context.listener])
             tasks.cancel_scope.cancel()
         self._link.stop()
-        if self._ticks_without >= _TICKS_WITHOUT:
+        if self._is_spent:
             raise WorkerSpentError("memory")
         logger.info("stopped")
 
@@ -151,4 +160,8 @@ class _Control:
         else:
             self._ticks_without = 0
         if self._ticks_without == _TICKS_WITHOUT:
-            self._stop()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._is_spent = True
+        self._stop()

@@ -72,6 +72,7 @@ class Streams:
         self._by_name: dict[str, Stream] = {}
         self._leaving: dict[str, int] = {}  # stream -> the request that removes it
         self._memory_due_ns = 0  # 0: every stream has its memory
+        self._has_started = False
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(list(self._by_name.values()))
@@ -89,6 +90,8 @@ class Streams:
             except (SharedMemoryFullError, OSError) as error:
                 logger.error("[stream %s] %s", plan.name, error)
                 self.keep_without_memory(plan, str(error))
+        self._has_started = True
+        self._tell_layout()
 
     def close(self) -> None:
         """Let go of the memory of all; every worker has ended."""
@@ -269,6 +272,8 @@ class Streams:
         self.tell_control(status)
 
     def _tell_layout(self) -> None:
+        if not self._has_started:
+            return  # who serves a part of the streams would deny the others
         layout = Layout(
             supervisor_page=self._page,
             streams=tuple(stream.layout() for stream in self._by_name.values()),

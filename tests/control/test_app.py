@@ -5,9 +5,11 @@ import re
 import shutil
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from ooblexd.clock import NS_PER_S
@@ -21,8 +23,6 @@ from tests.support.processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import httpx
 
     from tests.support.control import ControlBench
 
@@ -308,6 +308,18 @@ def test_metrics_pass_promtool(client: httpx.Client) -> None:
 
 
 # Streams.
+
+
+def test_who_asks_before_the_streams_are_known_is_not_told_there_are_none(
+    bench: ControlBench,
+) -> None:
+    bench.stop()
+    bench.start(tells_layout=False)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(httpx.get, f"{bench.url}/api/v1/streams/door")
+        assert not wait([answer], timeout=0.3).done  # enough for one that is not held
+        bench.tell_layout()
+        assert answer.result(5).status_code == 200
 
 
 def test_a_stream_is_shown_without_its_secret(client: httpx.Client) -> None:

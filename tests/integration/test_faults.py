@@ -193,6 +193,7 @@ def test_the_web_server_without_memory_is_live_or_replaced(
     with MjpegViewer(appliance.port, "door") as viewer:
         await_live(viewer)
         former, since = starve(appliance, "control"), len(viewer.parts)
+        hit(appliance, "ingest:yard", signal.SIGKILL)  # which it is told of
         eventually(
             lambda: (
                 is_replaced(appliance, "control", former)
@@ -206,6 +207,7 @@ def test_the_web_server_without_memory_is_live_or_replaced(
     with MjpegViewer(appliance.port, "door") as anew:
         await_live(anew)
     assert not unprotected(viewer.parts + anew.parts)
+    assert "_read_all" not in appliance.log()  # what cannot be heard, time and again
 
 
 def test_supervisor_takes_everything_with_it(tmp_path: Path) -> None:

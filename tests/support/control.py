@@ -101,7 +101,7 @@ class ControlBench:
 
     # The process.
 
-    def start(self) -> None:
+    def start(self, *, tells_layout: bool = True) -> None:
         """Fork control and tell it all that there is, as after a respawn too."""
         self.is_ready.clear()
         self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -124,7 +124,8 @@ class ControlBench:
         self._reader.start()
         for stream in self.streams.values():
             self._brief(stream)
-        self.tell_layout()
+        if tells_layout:
+            self.tell_layout()
         assert self.is_ready.wait(10), "control did not become ready"
 
     def stop(self, number: int = signal.SIGTERM, within_s: float = 5.0) -> int:
