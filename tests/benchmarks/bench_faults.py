@@ -140,6 +140,8 @@ class Bench:
                 since = len(watching.parts)
             eventually(partial(_shows_live, watching, since), 20)
             first = next(one for one in watching.parts[since:] if one.picture == "live")
+            if has_survived:  # the next fault is not to be this one's late end
+                self._do("SIGKILL", whom)
         parts = [part for viewer in viewers for part in viewer.parts]
         return Fault(
             kind,
