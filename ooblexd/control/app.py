@@ -21,8 +21,9 @@ from ooblexd.control.dialects import FRIGATE, GO2RTC
 from ooblexd.control.gate import Gate
 from ooblexd.control.health import Health, HealthReport
 from ooblexd.control.metrics import CONTENT_TYPE, BoardCollector, format_metrics
+from ooblexd.control.mjpeg import MjpegEndpoint
 from ooblexd.control.page import Page
-from ooblexd.control.pictures import MjpegEndpoint, SnapshotEndpoint
+from ooblexd.control.pictures import SnapshotEndpoint
 from ooblexd.control.probe import ProbeApi
 from ooblexd.control.problems import (
     ProblemError,

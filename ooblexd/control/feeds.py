@@ -1,7 +1,7 @@
 """Step 6: encoded pictures out of the rings, to everybody who looks.
 
 One `Feed` a stream. While somebody looks it sleeps on its place's eventfd, takes the
-newest picture out of the slot once, and wakes its viewers; all of them send the same
+newest picture out of the slot once, and has its viewers look; all of them send the same
 bytes. A viewer holds no picture of its own: it asks for the newest when its socket has
 room, so a slow one skips, and a stalled one costs one part in one socket buffer.
 
@@ -18,7 +18,7 @@ import math
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.counters import DemandWord
@@ -91,50 +91,55 @@ def _copy_out(lent: Lent) -> EncodedPicture:
     return EncodedPicture(header, jpeg, lent.sequence)
 
 
-class Viewer:
-    """One who looks at a feed: a stream's connection, or a snapshot that waits.
+class Viewer(Protocol):
+    """One who looks at a feed."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it wants pictures until it leaves; who wants one is not counted."""
+
+    def look(self) -> None:
+        """Look at the feed: it has a new picture, or has closed."""
+
+    def end_if_stalled(self, now_ns: int) -> None:
+        """End if it has taken nothing for `STALLED_S`; called each second."""
+
+
+class _Waiter:
+    """A viewer who waits for one picture.
 
     Attributes:
-        transport: Of the connection; None for a snapshot, which counts as nobody.
-        seen: Ring sequence of the last picture it has sent or has decided not to send.
-        blocked_since_ns: When its socket stopped taking more; 0 while it does.
+        seen: Ring sequence of the last picture it looked at.
     """
 
-    __slots__ = ("_feed", "_wake", "blocked_since_ns", "seen", "transport")
+    is_lasting = False
 
-    def __init__(self, feed: Feed, transport: asyncio.WriteTransport | None) -> None:
-        self._feed = feed
-        self.transport = transport
-        self._wake = asyncio.Event()
-        self.blocked_since_ns = 0
+    def __init__(self, feed: Feed) -> None:
         self.seen = feed.fresh_from(monotonic_ns())
+        self._feed = feed
+        self._wake = asyncio.Event()
 
     async def picture(self) -> EncodedPicture | None:
-        """Return the newest picture that this viewer has not seen, waiting for one.
+        """Return the newest picture that was not seen, waiting for one.
 
         Returns:
             None when the stream is gone or the daemon stops.
         """
         while not self._feed.is_closed:
-            picture = self._feed.picture
-            if picture is not None and picture.sequence > self.seen:
+            picture = self._feed.picture_since(self.seen)
+            if picture is not None:
+                self.seen = picture.sequence
                 return picture
             self._wake.clear()
             await self._wake.wait()
         return None
 
-    def take(self, picture: EncodedPicture) -> None:
-        """Count what was passed over between the last picture and this one."""
-        self._feed.count(passed=picture.sequence - self.seen - 1)
-        self.seen = picture.sequence
-
-    def may_show(self, picture: EncodedPicture) -> bool:
-        """Say whether ``picture`` may be sent at this very moment."""
-        return self._feed.may_show(picture)
-
-    def wake(self) -> None:
-        """Have it look again."""
+    def look(self) -> None:
+        """Look again."""
         self._wake.set()
+
+    def end_if_stalled(self, now_ns: int) -> None:
+        """Do nothing: how long it waits is limited."""
 
 
 class Feed:
@@ -201,11 +206,7 @@ class Feed:
     def close(self) -> None:
         """End: viewers leave, and the ring and its descriptors are given back."""
         self.is_closed = True
-        for viewer in self._viewers:
-            # What still has a picture in its buffer would not read the end either.
-            if viewer.transport and viewer.transport.get_write_buffer_size():
-                viewer.transport.abort()
-        self._wake_viewers()
+        self._have_viewers_look()
         self._viewers.clear()
         self._write_demand()
         self._detach()
@@ -213,16 +214,16 @@ class Feed:
         self.pages = None  # they may soon be another stream's
 
     @contextmanager
-    def joined(
-        self, transport: asyncio.WriteTransport | None = None
-    ) -> Iterator[Viewer]:
-        """Lend a place among the viewers; demand rises and falls with it."""
-        viewer = Viewer(self, transport)
+    def joined(self, viewer: Viewer) -> Iterator[None]:
+        """Have ``viewer`` among those who look; demand rises and falls with it."""
+        is_first = not self._lasting_viewers()
         self._viewers.add(viewer)
-        self._publish_demand()
+        self._write_demand()
+        if is_first:  # else they are awake
+            self._wake_workers()
         self._arm()
         try:
-            yield viewer
+            yield
         finally:
             self._viewers.discard(viewer)
             self._write_demand()
@@ -239,15 +240,21 @@ class Feed:
         if self.pages is not None:
             until_ns = at_ns + int(within_s * NS_PER_S)
             self.pages.demand.words[DemandWord.JPEG_WANTED_UNTIL_NS] = until_ns
-        with self.joined() as watcher:
-            seen = watcher.seen
+        waiter = _Waiter(self)
+        seen = waiter.seen
+        with self.joined(waiter):
             for refused, until_s in _REFUSED:
-                watcher.seen = seen
+                waiter.seen = seen
                 left_s = min(until_s, within_s) - (monotonic_ns() - at_ns) / NS_PER_S
                 with suppress(asyncio.TimeoutError):
-                    first = self._first_after(watcher, at_ns, refused)
+                    first = self._first_after(waiter, at_ns, refused)
                     return await asyncio.wait_for(first, max(left_s, 0))
             return None
+
+    def picture_since(self, seen: int) -> EncodedPicture | None:
+        """Return the newest picture, if it came after that of sequence ``seen``."""
+        picture = self.picture
+        return picture if picture is not None and picture.sequence > seen else None
 
     def may_show(self, picture: EncodedPicture) -> bool:
         """Say whether ``picture`` may be sent at this very moment."""
@@ -260,7 +267,8 @@ class Feed:
 
     def fresh_from(self, now_ns: int) -> int:
         """Return what a new viewer has seen: all but a picture of the last second."""
-        self._take_newest()
+        if self._take_newest():
+            self._have_viewers_look()  # nothing else tells those who look already
         picture = self.picture
         if picture is None:
             return self._reader.seen if self._reader else 0
@@ -276,16 +284,13 @@ class Feed:
 
     def tick(self, now_ns: int) -> None:
         """Do what is due each second: end viewers that have stalled for too long."""
-        before_ns = now_ns - int(STALLED_S * NS_PER_S)
-        for viewer in self._viewers:
-            if viewer.transport and 0 < viewer.blocked_since_ns < before_ns:
-                viewer.transport.abort()
+        for viewer in tuple(self._viewers):
+            viewer.end_if_stalled(now_ns)
 
     async def _first_after(
-        self, watcher: Viewer, at_ns: int, refused: frozenset[Verdict]
+        self, waiter: _Waiter, at_ns: int, refused: frozenset[Verdict]
     ) -> EncodedPicture | None:
-        while (picture := await watcher.picture()) is not None:
-            watcher.seen = picture.sequence
+        while (picture := await waiter.picture()) is not None:
             is_new = picture.encoded_ns >= at_ns
             is_wanted = picture.header.verdict not in refused
             if is_new and is_wanted and self.may_show(picture):
@@ -320,7 +325,7 @@ class Feed:
         while not self._reader.prepare_wait():
             took = self._take_newest() or took
         if took:
-            self._wake_viewers()
+            self._have_viewers_look()
 
     def _take_newest(self) -> bool:
         if self._reader is None:
@@ -341,9 +346,12 @@ class Feed:
             self._is_damaged = True
             logger.error("[stream %s] skips what is no picture: %s", self.name, exc)
 
-    def _wake_viewers(self) -> None:
-        for viewer in self._viewers:
-            viewer.wake()
+    def _have_viewers_look(self) -> None:
+        for viewer in tuple(self._viewers):
+            viewer.look()
+
+    def _lasting_viewers(self) -> int:
+        return sum(viewer.is_lasting for viewer in self._viewers)
 
     def _publish_demand(self) -> None:
         self._write_demand()
@@ -351,8 +359,8 @@ class Feed:
 
     def _write_demand(self) -> None:
         if self.pages is not None:
-            looking = sum(viewer.transport is not None for viewer in self._viewers)
-            self.pages.demand.words[DemandWord.JPEG_VIEWERS] = looking
+            words = self.pages.demand.words
+            words[DemandWord.JPEG_VIEWERS] = self._lasting_viewers()
 
     def _wake_workers(self) -> None:
         for fd in self._demand_fds:

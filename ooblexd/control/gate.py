@@ -98,7 +98,7 @@ class Gate:
         except Exception:  # the HTTP server's error middleware: 500
             logger.exception("request %s failed, please report this", request_id)
             if started:
-                scope["ooblexd.transport"].abort()
+                scope["ooblexd.connection"].transport.abort()
                 return
             detail = f"the daemon made a mistake; its log has it as {request_id}"
             await problem(500, detail)(scope, receive, send_out)

@@ -23,13 +23,13 @@ from ooblexd.control.problems import answer_http_error, problem
 from ooblexd.status import format_status
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from ooblexd.control.protocol import Protocol
     from ooblexd.status import Status
 
 _SO_PEERGROUPS = 59  # socket(7) does not name it; Linux 4.13
@@ -80,8 +80,8 @@ class _LocalGate:
         self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport: asyncio.Transport = scope["ooblexd.transport"]
-        with transport.get_extra_info("socket").dup() as connection:
+        asker: Protocol = scope["ooblexd.connection"]
+        with asker.transport.get_extra_info("socket").dup() as connection:
             peer = peer_of(connection)
         if may_ask(peer, os.geteuid(), self._gid()):
             await self._app(scope, receive, send)

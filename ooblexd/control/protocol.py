@@ -21,6 +21,7 @@ from ooblexd.control.problems import problem
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
@@ -31,12 +32,17 @@ usually has, beside three a stream."""
 
 
 class Protocol(H11Protocol):
-    """One connection; shows the application its transport, as ``ooblexd.transport``.
+    """One connection; shows itself to the application, as ``ooblexd.connection``.
 
     A viewer that stalls is dropped by aborting its transport: closing one politely
     would wait until the viewer has read what is buffered, which it never does.
+
+    Attributes:
+        on_room: Called when the socket has taken all that was written.
     """
 
+    on_room: Callable[[], None] | None = None
+    transport: asyncio.Transport
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override] # narrower, as uvicorn has it
@@ -46,11 +52,11 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         inner = self.app
 
-        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["ooblexd.transport"] = transport
+        async def with_itself(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["ooblexd.connection"] = self
             await inner(scope, receive, send)
 
-        self.app = with_transport
+        self.app = with_itself
         self._await_head()
         is_local = self.client is None  # the control socket is never too busy
         if len(self.connections) > MAX_CONNECTIONS and not is_local:
@@ -63,6 +69,12 @@ class Protocol(H11Protocol):
             self._await_head()
         else:
             self._unset_head_timer()
+
+    def resume_writing(self) -> None:
+        """Go on: what was written is sent."""
+        super().resume_writing()
+        if self.on_room is not None:
+            self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""

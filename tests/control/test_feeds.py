@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import closing
 
 import pytest
 
-from ooblexd.clock import NS_PER_S
-from ooblexd.control.feeds import STALLED_S, Feed, may_show
-from ooblexd.frame import FrameHeader, Step, Verdict
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import AttachReader
+from ooblexd.control.feeds import Feed, may_show
+from ooblexd.frame import FrameHeader, PixelFormat, Step, Verdict
+from ooblexd.ring import RingSpec, create_segment, open_writer
 
 NOW_NS = 100 * NS_PER_S
 
@@ -40,22 +44,43 @@ def test_a_held_picture_is_shown_while_output_stands_by_it() -> None:
     assert not may_show(held, 3, NS_PER_S, NOW_NS + 2 * NS_PER_S)
 
 
-class Unread(asyncio.WriteTransport):
-    """The transport of a peer that never reads."""
+class Looker:
+    """A viewer who notes what there was to see."""
 
-    is_aborted = False
+    is_lasting = True
 
-    def abort(self) -> None:
-        self.is_aborted = True
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.seen: list[int] = []
+
+    def look(self) -> None:
+        assert self._feed.picture is not None
+        self.seen.append(self._feed.picture.sequence)
+
+    def end_if_stalled(self, now_ns: int) -> None:
+        pass
 
 
-def test_a_viewer_that_takes_nothing_for_half_a_minute_is_dropped() -> None:
-    feed, transport = Feed("door"), Unread()
-    with feed.joined(transport) as viewer:
-        viewer.blocked_since_ns = NOW_NS
+def test_who_comes_takes_no_picture_away_from_those_who_look() -> None:
+    assert asyncio.run(_seen_when_another_comes()) == [1]
 
-        feed.tick(NOW_NS + int(STALLED_S * NS_PER_S))
-        assert not transport.is_aborted
 
-        feed.tick(NOW_NS + int(STALLED_S * NS_PER_S) + 1)
-        assert transport.is_aborted
+async def _seen_when_another_comes() -> list[int]:
+    spec = RingSpec(slots=3, slot_bytes=4096, readers=1)
+    attach = AttachReader("door", "encoded", 3, 4096, 1, spec.history, 0)
+    header = FrameHeader(1, 64, 36, NOW_NS, pixel_format=PixelFormat.JPEG)
+    wake_fd = os.eventfd(0, os.EFD_NONBLOCK)
+    feed = Feed("door")
+    looker = Looker(feed)
+    with (
+        closing(create_segment(spec)) as segment,
+        closing(open_writer(segment.fd, spec, [wake_fd], 1)) as writer,
+        closing(feed),
+    ):
+        feed.attach(attach, os.dup(segment.fd), wake_fd)
+        with feed.joined(looker):
+            loan = writer.loan()
+            header.pack_into(loan.memory)
+            writer.publish(loan)
+            feed.fresh_from(monotonic_ns())  # as whoever comes asks first
+    return looker.seen

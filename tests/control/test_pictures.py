@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S
-from ooblexd.control.pictures import Pace
 from ooblexd.counters import DemandWord, SourceState, StageWord
 from ooblexd.frame import Verdict
 from tests.support.control import JPEG
@@ -351,24 +350,6 @@ def test_a_snapshot_gives_up_where_no_picture_comes(bench: ControlBench) -> None
 
     assert answer.status_code == 503
     assert "no picture within 2 s" in answer.json()["detail"]
-
-
-def test_half_the_pictures_of_thirty_a_second_are_fifteen() -> None:
-    pace = Pace(15)
-    step_ns = NS_PER_S // 30
-
-    admitted = [pace.admits(Verdict.LIVE, index * step_ns) for index in range(30)]
-
-    assert sum(admitted) == 15
-
-
-def test_twenty_of_thirty_a_second_are_twenty() -> None:
-    pace = Pace(20)
-    step_ns = NS_PER_S // 30
-
-    admitted = [pace.admits(Verdict.LIVE, index * step_ns) for index in range(300)]
-
-    assert sum(admitted) == pytest.approx(200, abs=2)
 
 
 def resident_bytes(pid: int) -> int:

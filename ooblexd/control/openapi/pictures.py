@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ooblexd.control.intake import MAX_PICTURE_BYTES
+from ooblexd.control.mjpeg import MAX_FPS, MIN_FPS
 from ooblexd.control.openapi.operation import Answer, Content, Operation, Parameter
 from ooblexd.control.openapi.schemas import NAME
 from ooblexd.control.openapi.streams import NO_STREAM, STREAM_NAME
-from ooblexd.control.pictures import MAX_FPS, MIN_FPS
 from ooblexd.control.upload import TYPES
 
 LEDGER = ("X-Picture", "X-Sequence", "X-Capture-Time", "X-Frame-Age-Ms")
