@@ -29,6 +29,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support.appliance import Appliance
+from tests.support.benchmark import RESULTS
 from tests.support.centerface import network_file
 from tests.support.faults import (
     STREAMS,
@@ -146,7 +147,7 @@ class Bench:
         return Fault(
             kind,
             recovery_ms=(first.at_s - struck_s) * 1000,
-            uncovered=len(unprotected(parts)),
+            uncovered=len(unprotected(parts, RESULTS / "uncovered")),
             frames=len(parts),
             live=sum(part.picture == "live" for part in parts),
         )

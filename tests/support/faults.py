@@ -125,12 +125,22 @@ def await_live(viewer: MjpegViewer, since: int = 0, within_s: float = 10.0) -> N
     eventually(lambda: viewer.pictures()[since:].count("live") > 10, within_s)
 
 
-def unprotected(parts: Iterable[Part]) -> list[str]:
-    """Return which pictures show a face; every one is decoded and looked at."""
+def unprotected(parts: Iterable[Part], evidence: Path | None = None) -> list[str]:
+    """Return which pictures show a face; every one is decoded and looked at.
+
+    Args:
+        parts: As viewers got them.
+        evidence: A folder for those pictures.
+    """
     shown = [part for part in parts if part.picture in ("live", "held")]
     assert shown
     named = [f"{part.picture} {part.sequence}" for part in shown]
     found = {named[n] for n in pictures_with_faces(part.jpeg for part in shown)}
     found |= {name for name, one in zip(named, shown, strict=True)
               if uncovered_faces(one.jpeg)}  # fmt: skip
+    if evidence is not None and found:
+        evidence.mkdir(parents=True, exist_ok=True)
+        for name, one in zip(named, shown, strict=True):
+            if name in found:
+                (evidence / f"{name.replace(' ', '-')}.jpg").write_bytes(one.jpeg)
     return sorted(found)
