@@ -66,7 +66,7 @@ def ffmpeg(url: str, folder: Path) -> Iterator[Serving]:
     port = _free_port()
     options = (
         "-nostdin -fflags nobuffer -flags low_delay -rtsp_transport tcp",
-        f"-i {url} -vsync passthrough -c:v mjpeg -q:v 4 -threads 1",
+        f"-i {url} -vsync passthrough -enc_time_base -1 -c:v mjpeg -q:v 4 -threads 1",
         f"-f mpjpeg -listen 1 http://127.0.0.1:{port}",
     )
     with _running("ffmpeg", " ".join(options).split(), folder) as pid:
