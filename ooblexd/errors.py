@@ -23,6 +23,8 @@ that fits. The data of an error are its attributes, and its message is made from
     ├── EngineError                  a model cannot be loaded or run
     ├── EffectError                  an effect cannot be built, or is too slow
     │   └── EffectRestsError         it is not called: it has ended its worker
+    ├── EncoderError                 pictures cannot be encoded as viewers want them
+    ├── OfferError                   a WebRTC offer cannot be answered (ValueError)
     ├── WorkerSpentError             its process has no memory or descriptor left
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
@@ -222,6 +224,14 @@ class EffectRestsError(EffectError):
             f"made its worker hang or crash {ends} times, so it is switched off "
             f"and tried again after {rest_s} s",
         )
+
+
+class EncoderError(OoblexdError):
+    """No encoder can be opened, or it has failed; the message says which and why."""
+
+
+class OfferError(OoblexdError, ValueError):
+    """What a WebRTC peer offers cannot be read, or has nothing in common with us."""
 
 
 class WorkerSpentError(OoblexdError):

@@ -42,7 +42,8 @@ LAYERS: dict[str, set[str]] = {
     "effects.catalogue": {"errors"},
     # The parameters of effects are part of the configuration.
     "effects.parameters": set(),
-    "encoders": {"errors", "frame", "pixels"},
+    "encoders": {"errors", "clock", "frame", "pixels"},
+    "webrtc": {"errors", "clock", "commands", "encoders.video", "frame"},
     # What a box can do is tried by the very parts that do it.
     "checks": {
         *("_version", "errors", "clock", "frame", "commands", "plan", "redaction"),
@@ -56,6 +57,7 @@ LAYERS: dict[str, set[str]] = {
     "stages": {
         *(_WORDS | _BOARD),
         *("reminders", "ring", "sources", "effects", "engines", "encoders"),
+        "webrtc",
     },
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
@@ -92,11 +94,11 @@ LAYERS: dict[str, set[str]] = {
 
 # Each library that is heavy or untyped, and the few places that know it.
 LIBRARIES: dict[str, set[str]] = {
-    "aiortc": set(),
-    "av": {"sources", "encoders.jpeg", "checks.codecs"},
+    "aiortc": {"webrtc"},
+    "av": {"sources", "encoders", "checks.codecs", "webrtc.track"},
     "cv2": {
         *("effects", "encoders", "sources.opencv"),
-        *("stages.geometry", "stages.standins"),
+        *("stages.geometry", "stages.standins", "stages.video"),
     },
     "numpy": {
         *("pixels", "sources", "effects", "engines", "encoders", "stages"),
@@ -111,7 +113,7 @@ LIBRARIES: dict[str, set[str]] = {
     "starlette": {"control"},
     "tomlkit": {"config"},
     "uvicorn": {"control"},
-    "uvloop": {"control"},
+    "uvloop": {"control", "webrtc.thread"},
 }
 # posix_ipc is small, and makes the rings.
 TOO_HEAVY_TO_FORK = {*LIBRARIES, "asyncio", "multiprocessing"} - {"posix_ipc"}
