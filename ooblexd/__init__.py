@@ -12,6 +12,7 @@ nothing ever queues. ::
      ├─ ingest:<stream>    source ─▶ raw ring
      ├─ inference:<n>      raw ring ─▶ effects ─▶ processed ring
      ├─ output:<stream>    processed ring ─▶ JPEG ─▶ encoded ring
+     │                                    └▶ H.264 ─▶ viewers by WebRTC
      └─ control            encoded rings ─▶ viewers; API, health, metrics, page;
                            uploads of clients ─▶ uploaded ring ─▶ ingest
 
@@ -31,8 +32,10 @@ Reading order:
 5. `stages.inference`, `stages.succession`, `stages.chain`, `stages.calls`,
    `stages.idle`, `stages.demand`, `effects`, `engines` — through the effects, while
    somebody looks
-6. `stages.output`, `stages.showing`, `stages.surroundings`, `stages.standins`,
-   `encoders`, `encoders.jpeg` — what may be shown, encoded once
+6. `stages.output`, `stages.showing`, `stages.pace`, `stages.surroundings`,
+   `stages.standins`, `stages.jpeg`, `encoders`, `encoders.jpeg` — what may be shown,
+   encoded once; then `stages.video`, `encoders.video`, `webrtc`, `webrtc.thread`,
+   `webrtc.peers`, `webrtc.peer`, `webrtc.track`, `webrtc.adapters` — and by WebRTC
 7. `supervisor`, `supervisor.states`, `supervisor.restart`, `supervisor.worker`,
    `supervisor.workers`, `supervisor.stream`, `supervisor.streams`,
    `supervisor.changes`, `supervisor.listener`, `supervisor.control_socket`,

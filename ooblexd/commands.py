@@ -71,6 +71,7 @@ class ConfigureStream:
         ingest_page: Index of the page that the stream's ingest writes.
         ingest_worker_page: Index of the worker page of the stream's ingest.
         inference_page: Index of the page that the stream's inference writes.
+        output_page: Index of the page that the stream's output writes.
         scene: Number of the view that the plan means: a frame of another one has not
             passed it.
     """
@@ -86,6 +87,7 @@ class ConfigureStream:
     ingest_page: int
     ingest_worker_page: int
     inference_page: int
+    output_page: int
     scene: int = 0
 
 
@@ -174,6 +176,54 @@ class LayoutChanged:
     layout: str
 
 
+class SignalVerb(str, enum.Enum):
+    """What control hands to the worker that has a stream's peer connections."""
+
+    OFFER = "offer"
+    CANDIDATES = "candidates"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A peer of a stream says something about its connection.
+
+    Attributes:
+        request: Its number, for the answer.
+        stream: Which one.
+        verb: A `SignalVerb`.
+        peer: Of the answer to its offer; empty in the offer.
+        body: SDP, or a fragment of it.
+    """
+
+    tag: ClassVar[str] = "signal"
+    request: int
+    stream: str
+    verb: str
+    peer: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """The answer to `Signal`.
+
+    Attributes:
+        request: Of the question.
+        error: Why it cannot be; empty where it is done.
+        status: Of HTTP, for the error.
+        peer: By which it is known from now on.
+        body: SDP; empty where there is nothing to say.
+    """
+
+    tag: ClassVar[str] = "signalled"
+    request: int
+    error: str = ""
+    status: int = 0
+    peer: str = ""
+    body: str = ""
+
+
 class Runs(str, enum.Enum):
     """Which configuration the daemon runs."""
 
@@ -215,6 +265,8 @@ Message: TypeAlias = (
     | Applied
     | LayoutChanged
     | ConfigStatus
+    | Signal
+    | Signalled
 )
 _TYPES: dict[str, type[Message]] = {
     kind.tag: kind
@@ -230,6 +282,8 @@ _TYPES: dict[str, type[Message]] = {
         Applied,
         LayoutChanged,
         ConfigStatus,
+        Signal,
+        Signalled,
     )
 }
 

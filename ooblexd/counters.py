@@ -60,6 +60,7 @@ class StageWord(enum.IntEnum):
     REVISION = 21  # of the chain that runs
     MAX_AGE_NS = 22
     FAILING_SINCE_NS = 23  # 0: the chain runs as it should
+    PEERS = 26  # who watch by WebRTC; output's page alone
     IS_IDLE = 25  # 1: nobody wants the frames, see `stages.idle`
     CALL = 24  # the effect being called, see `stages.calls`; 0 between
     AGE = 32  # a histogram: sum in ns, then the buckets
@@ -81,6 +82,7 @@ class DemandWord(enum.IntEnum):
     JPEG_WANTED_UNTIL_NS = 1
     VIEWER_FRAMES = 2
     VIEWER_DROPPED = 3  # frames that some viewer passed over
+    PEER_WANTED_UNTIL_NS = 4  # somebody is about to watch by WebRTC
 
 
 class StageCounters:

@@ -171,3 +171,21 @@ def unpack_header(slot: memoryview) -> FrameHeader:
 def i420_bytes(width: int, height: int) -> int:
     """Return the size of an I420 picture; chroma planes of odd sizes round up."""
     return width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+
+
+def may_show(
+    header: FrameHeader, required_revision: int, max_age_ns: int, now_ns: int
+) -> bool:
+    """Say whether a picture may be sent now.
+
+    Covers and slates always may: they show nothing that any effect protects. A live
+    picture must be young; a held one is old by intention, so what counts is when output
+    last stood by it.
+    """
+    if header.verdict in (Verdict.COVERED, Verdict.SLATE):
+        return True
+    if header.revision < required_revision:
+        return False
+    is_held = header.verdict == Verdict.HELD
+    since_ns = header.steps_ns[Step.ENCODED] if is_held else header.capture_ns
+    return now_ns - since_ns <= max_age_ns

@@ -33,6 +33,7 @@ from ooblexd.control.problems import (
 from ooblexd.control.requests import RequestCounts
 from ooblexd.control.streams_api import StreamsApi
 from ooblexd.control.upload import FrameEndpoint
+from ooblexd.control.whep import WhepApi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +92,12 @@ def build_app(
     """
     daemon, page = _Daemon(context, streams, configuration), Page()
     config = ConfigApi(configuration, streams, changes)
-    api = StreamsApi(streams, changes)
+    api, whep = StreamsApi(streams, changes), WhepApi(streams, changes.link)
     ask = partial(send, context.commands)
     routes = [
         Route("/", page.index),
         Route("/docs", page.docs),
+        Route("/watch/{name}", page.watch),
         Route("/static/{file}", page.file),
         Route("/health", daemon.health),
         Route("/readyz", partial(daemon.health)),  # counted apart from /health
@@ -111,6 +113,8 @@ def build_app(
         Route(
             "/streams/{name}/snapshot.jpg", SnapshotEndpoint(streams), methods=["GET"]
         ),
+        Route("/streams/{name}/whep", whep.offer, methods=["POST"]),
+        Route("/streams/{name}/whep/{peer}", whep.session, methods=["PATCH", "DELETE"]),
         Route("/streams/{name}/frame", FrameEndpoint(streams, ask), methods=["POST"]),
     ]
     routes += _aliases(streams)

@@ -1,4 +1,4 @@
-"""What a request carries: JSON, of bounded size, said to be JSON."""
+"""What a request carries: of bounded size, and said to be what it is."""
 
 from __future__ import annotations
 
@@ -26,12 +26,7 @@ async def read_json(request: Request) -> Any:
     """
     if not is_json(request.headers.get("content-type")):
         raise ProblemError(415, "a change needs Content-Type: application/json")
-    try:
-        with anyio.fail_after(BODY_WITHIN_S):
-            body = await _read_bounded(request)
-    except TimeoutError as exc:
-        detail = f"the body did not come within {BODY_WITHIN_S:g} s"
-        raise ProblemError(408, detail) from exc
+    body = await _read_bounded(request, MAX_BODY_BYTES)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as exc:
@@ -50,16 +45,43 @@ async def read_object(request: Request) -> dict[str, Any]:
     return value
 
 
-async def _read_bounded(request: Request) -> bytes:
-    too_large = ProblemError(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+async def read_text(request: Request, media_type: str, most_bytes: int) -> str:
+    """Return the body as text.
+
+    Args:
+        request: Its.
+        media_type: That it must say it is; not one that a foreign page could send.
+        most_bytes: Its size at most.
+
+    Raises:
+        ProblemError: 415 where it is of another type, 413 by its size, 408 where it
+            does not come, 400 where it is not UTF-8.
+    """
+    found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if found != media_type:
+        raise ProblemError(415, f"expected Content-Type: {media_type}")
+    body = await _read_bounded(request, most_bytes)
+    try:
+        return body.decode()
+    except UnicodeDecodeError as exc:
+        raise ProblemError(400, f"the body is not UTF-8: {exc}") from exc
+
+
+async def _read_bounded(request: Request, most_bytes: int) -> bytes:
+    too_large = ProblemError(413, f"the body is larger than {most_bytes} bytes")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+    if length.isdecimal() and int(length) > most_bytes:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
+    try:
+        with anyio.fail_after(BODY_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most_bytes:
+                    raise too_large
+    except TimeoutError as exc:
+        detail = f"the body did not come within {BODY_WITHIN_S:g} s"
+        raise ProblemError(408, detail) from exc
     return bytes(body)
 
 

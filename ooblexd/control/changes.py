@@ -35,12 +35,13 @@ class Changes:
 
     Attributes:
         lock: Held by the caller for a change, from looking at what is to its end.
+        link: As given.
         salt: Of this process, for tags that nobody should guess a secret from.
     """
 
     def __init__(self, configuration: Configuration, link: Link) -> None:
         self._configuration = configuration
-        self._link = link
+        self.link = link
         self._drafts: Drafts | None = None
         self.lock = asyncio.Lock()
         self.salt = secrets.token_hex(16)
@@ -111,7 +112,7 @@ class Changes:
         draft = await asyncio.to_thread(make_draft)
         try:
             if not draft.is_nothing:
-                await self._link.apply(draft)
+                await self.link.apply(draft)
         finally:
             await asyncio.to_thread(draft.prepared.abandon)
         await asyncio.to_thread(draft.sync)

@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.counters import DemandWord
-from ooblexd.frame import HEADER_BYTES, PixelFormat, Step, Verdict, unpack_header
+from ooblexd.frame import (
+    HEADER_BYTES,
+    PixelFormat,
+    Step,
+    Verdict,
+    may_show,
+    unpack_header,
+)
 from ooblexd.ring import RingSpec, open_reader
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STALLED_S = 30.0
+PEER_COMES_NS = 15 * NS_PER_S  # from its offer to its place among the viewers
 FRESH_NS = NS_PER_S  # what a viewer that connects may be shown at once
 COVER_AFTER_S = 1.5  # five frames of a slow camera
 _REFUSED = (  # what is no answer yet, until so many seconds after the question
@@ -62,24 +70,6 @@ class EncodedPicture:
     def encoded_ns(self) -> int:
         """Monotonic time at which output published it."""
         return self.header.steps_ns[Step.ENCODED]
-
-
-def may_show(
-    header: FrameHeader, required_revision: int, max_age_ns: int, now_ns: int
-) -> bool:
-    """Say whether a picture may be sent now.
-
-    Covers and slates always may: they show nothing that any effect protects. A live
-    picture must be young; a held one is old by intention, so what counts is when output
-    last stood by it.
-    """
-    if header.verdict in (Verdict.COVERED, Verdict.SLATE):
-        return True
-    if header.revision < required_revision:
-        return False
-    is_held = header.verdict == Verdict.HELD
-    since_ns = header.steps_ns[Step.ENCODED] if is_held else header.capture_ns
-    return now_ns - since_ns <= max_age_ns
 
 
 def _copy_out(lent: Lent) -> EncodedPicture:
@@ -250,6 +240,13 @@ class Feed:
                     first = self._first_after(waiter, at_ns, refused)
                     return await asyncio.wait_for(first, max(left_s, 0))
             return None
+
+    def expect_peer(self) -> None:
+        """Have the stream work for somebody who is about to watch by WebRTC."""
+        if self.pages is not None:
+            until_ns = monotonic_ns() + PEER_COMES_NS
+            self.pages.demand.words[DemandWord.PEER_WANTED_UNTIL_NS] = until_ns
+        self._wake_workers()
 
     def picture_since(self, seen: int) -> EncodedPicture | None:
         """Return the newest picture, if it came after that of sequence ``seen``."""

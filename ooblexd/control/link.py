@@ -18,6 +18,8 @@ from ooblexd.commands import (
     LayoutChanged,
     Message,
     Ready,
+    Signal,
+    Signalled,
     SlotsRefused,
     parse_layout,
     receive,
@@ -29,11 +31,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from ooblexd.commands import Layout
+    from ooblexd.commands import Layout, SignalVerb
     from ooblexd.control.configuration import Configuration
     from ooblexd.control.drafts import Draft
 
 ANSWER_WITHIN_S = 10.0
+SIGNALLED_WITHIN_S = 10.0
 _RETRY_AFTER_S = 5
 
 
@@ -85,7 +88,7 @@ class Link:
         self._on_spent = on_spent
         # An answer to a former life of control must not be taken for one of ours.
         self._requests = monotonic_ns()
-        self._answers: dict[int, asyncio.Future[Applied]] = {}
+        self._answers: dict[int, asyncio.Future[Applied | Signalled]] = {}
 
     def start(self) -> None:
         """Begin to read, in the running loop."""
@@ -109,22 +112,57 @@ class Link:
                 where the supervisor refuses, 503 where the system gives no more, or
                 nobody answers.
         """
-        self._requests += 1
-        request = self._requests
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Applied] = loop.create_future()
-        self._answers[request] = answer
         file = draft.prepared
-        wish = ApplyPlans(request, draft.plans, draft.daemon, file.former, file.after)
+        wish = ApplyPlans(
+            self._number(), draft.plans, draft.daemon, file.former, file.after
+        )
         try:
-            send(self._end, wish)
-            applied = await asyncio.wait_for(answer, ANSWER_WITHIN_S)
+            applied = await self._ask(wish, ANSWER_WITHIN_S)
         except (OSError, asyncio.TimeoutError) as exc:
             detail = "the supervisor does not answer; read again what has become of it"
             raise ProblemError(503, detail) from exc
-        finally:
-            del self._answers[request]
+        assert isinstance(applied, Applied)
         _raise_refusal(applied)
+
+    async def signal(
+        self, stream: str, verb: SignalVerb, *, peer: str = "", body: str = ""
+    ) -> Signalled:
+        """Have a peer of a stream answered by the worker that has its connection.
+
+        Raises:
+            ProblemError: Why it cannot be, as the worker says; 503 where none answers.
+        """
+        signal = Signal(self._number(), stream, verb.value, peer, body)
+        try:
+            signalled = await self._ask(signal, SIGNALLED_WITHIN_S)
+        except (OSError, asyncio.TimeoutError) as exc:
+            raise ProblemError(503, f"{stream} does not answer; try again") from exc
+        assert isinstance(signalled, Signalled)
+        if signalled.error:
+            raise ProblemError(signalled.status, signalled.error)
+        return signalled
+
+    def _number(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    async def _ask(
+        self, question: ApplyPlans | Signal, within_s: float
+    ) -> Applied | Signalled:
+        """Return the answer.
+
+        Raises:
+            OSError: It cannot be asked.
+            asyncio.TimeoutError: No answer came.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Applied | Signalled] = loop.create_future()
+        self._answers[question.request] = answer
+        try:
+            send(self._end, question)
+            return await asyncio.wait_for(answer, within_s)
+        finally:
+            del self._answers[question.request]
 
     def _read_all(self) -> None:
         while True:
@@ -166,17 +204,17 @@ class Link:
                 return
             case ForgetStream():
                 self._subscriber.forget(message.stream)
-            case Applied():
+            case Applied() | Signalled():
                 self._settle(message)
             case _:
                 pass  # said to other workers only
         for fd in fds:
             os.close(fd)
 
-    def _settle(self, applied: Applied) -> None:
-        answer = self._answers.get(applied.request)
+    def _settle(self, message: Applied | Signalled) -> None:
+        answer = self._answers.get(message.request)
         if answer is not None and not answer.done():
-            answer.set_result(applied)
+            answer.set_result(message)
 
 
 def _raise_refusal(applied: Applied) -> None:

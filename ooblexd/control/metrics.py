@@ -147,6 +147,7 @@ class BoardCollector:
             viewers.add_metric(labels, words[DemandWord.JPEG_VIEWERS])
             sent.add_metric(labels, words[DemandWord.VIEWER_FRAMES])
             dropped.add_metric(labels, words[DemandWord.VIEWER_DROPPED])
+            viewers.add_metric((name, "webrtc"), self._streams.pages(name).peers)
         yield from (viewers, sent, dropped)
 
     def _workers(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The pages at ``/`` and ``/docs``: a few files, read once, served from memory."""
+"""The pages at ``/``, ``/watch`` and ``/docs``: files, read once, kept in memory."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ class Page:
     async def docs(self, request: Request) -> Response:
         """Answer ``/docs``."""
         return self._answer("docs.html", request)
+
+    async def watch(self, request: Request) -> Response:
+        """Answer ``/watch/{name}``; whether there is such a stream it finds out."""
+        return self._answer("watch.html", request)
 
     async def file(self, request: Request) -> Response:
         """Answer ``/static/{file}``."""

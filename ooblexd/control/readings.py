@@ -167,7 +167,12 @@ class StreamPages:
     @property
     def viewers(self) -> int:
         """Who looks at the stream now."""
-        return self.demand.words[DemandWord.JPEG_VIEWERS]
+        return self.demand.words[DemandWord.JPEG_VIEWERS] + self.peers
+
+    @property
+    def peers(self) -> int:
+        """Those of them who watch by WebRTC."""
+        return self.stages["output"].words[StageWord.PEERS]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Whether anybody wants the pictures of a stream, and the descriptor that tells of it.
 
-Control counts who looks on the stream's demand page and then writes to one eventfd for
-each worker that sleeps while nobody does: one eventfd, one sleeper, since whoever reads
-it first takes the wake-up from all others. What does not come from viewers is asked for
-by the plan: an effect with ``runs_unwatched`` (it counts or alerts) works all the time.
+Control counts who looks by HTTP on the stream's demand page, output who watches by
+WebRTC on its own. Control sees both come, and then writes to one eventfd for each
+worker that sleeps while nobody does: one eventfd, one sleeper, since whoever reads it
+first takes the wake-up from all others. What does not come from viewers is asked for by
+the plan: an effect with ``runs_unwatched`` (it counts or alerts) works all the time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ooblexd.counters import DemandWord
+from ooblexd.counters import DemandWord, StageWord
 
 if TYPE_CHECKING:
     from ooblexd.board import Page
@@ -23,14 +24,16 @@ class Demand:
 
     Args:
         page: Control's.
+        output_page: Of the stream's output, which knows who watches by WebRTC.
         wake_fd: The worker's own eventfd; closed by `close`.
 
     Attributes:
         wake_fd: Readable once demand may have risen.
     """
 
-    def __init__(self, page: Page, wake_fd: int) -> None:
+    def __init__(self, page: Page, output_page: Page, wake_fd: int) -> None:
         self._words = page.words
+        self._output = output_page.words
         self.wake_fd = wake_fd
 
     def is_watched(self, now_ns: int) -> bool:
@@ -44,6 +47,14 @@ class Demand:
 
     def is_there(self, now_ns: int) -> bool:
         """Say whether anybody looks now, for threads that nothing wakes."""
+        return (
+            self.wants_jpeg(now_ns)
+            or self._output[StageWord.PEERS] > 0
+            or self._words[DemandWord.PEER_WANTED_UNTIL_NS] > now_ns
+        )
+
+    def wants_jpeg(self, now_ns: int) -> bool:
+        """Say whether anybody looks by HTTP."""
         return (
             self._words[DemandWord.JPEG_VIEWERS] > 0
             or self._words[DemandWord.JPEG_WANTED_UNTIL_NS] > now_ns

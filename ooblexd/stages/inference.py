@@ -146,7 +146,12 @@ class StreamInference:
         """Take a plan; its chain is built in the next step of the loop."""
         if self.demand is not None:
             self.demand.close()
-        self.demand = Demand(self._context.board.page(message.demand_page), demand_fd)
+        board = self._context.board
+        demand, output = (
+            board.page(message.demand_page),
+            board.page(message.output_page),
+        )
+        self.demand = Demand(demand, output, demand_fd)
         self._max_age_ms = parse_stream_plan(message.plan).max_age_ms
         self.chains.configure(message)
 

@@ -109,7 +109,11 @@ class IngestStage:
         board = self._context.board
         if self._demand is not None:
             self._demand.close()
-        self._demand = Demand(board.page(message.demand_page), wake_fd)
+        demand, output = (
+            board.page(message.demand_page),
+            board.page(message.output_page),
+        )
+        self._demand = Demand(demand, output, wake_fd)
         self._inference = StageCounters(board.page(message.inference_page))
 
     def _is_unwanted(self) -> bool:

@@ -1,8 +1,8 @@
-"""Step 4: processed ring -> encoders -> encoded ring, one worker a stream.
+"""Step 4: processed ring -> encoders -> viewers, one worker a stream.
 
-While somebody looks, each frame is encoded once, and every viewer gets the same bytes
-out of the encoded ring. Covers and slates are made here and nowhere else; what may be
-shown is decided by `showing.choose`.
+While somebody looks, each frame is encoded once for all who look in the same way: by
+HTTP (`stages.jpeg`), or by WebRTC (`stages.video`). Covers and slates are made here and
+nowhere else; what may be shown is decided by `showing.choose`.
 """
 
 from __future__ import annotations
@@ -10,41 +10,42 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     AttachReader,
     AttachWriter,
     ConfigureStream,
-    NeedSlots,
-    RingKind,
+    Signal,
     SlotsRefused,
 )
 from ooblexd.counters import DropReason, StageCounters, StageWord
-from ooblexd.encoders.jpeg import JpegEncoder
 from ooblexd.frame import (
     HEADER_BYTES,
     FrameHeader,
-    PixelFormat,
     Step,
     Verdict,
+    may_show,
     unpack_header,
 )
-from ooblexd.pixels import planes_of
+from ooblexd.pixels import copy_planes, new_planes, planes_of
 from ooblexd.plan import parse_stream_plan
-from ooblexd.stages.attachment import ReaderEnd, WriterEnd
+from ooblexd.stages.attachment import ReaderEnd
 from ooblexd.stages.demand import Demand
+from ooblexd.stages.jpeg import JpegOutput
+from ooblexd.stages.pace import Pace
 from ooblexd.stages.showing import Cause, Showing, Situation, choose
 from ooblexd.stages.standins import Size, make_cover, make_slate
 from ooblexd.stages.surroundings import Surroundings, Words
+from ooblexd.stages.video import VideoOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from ooblexd.commands import Message
+    from ooblexd.pixels import Planes
     from ooblexd.ring import Lent
     from ooblexd.stages.context import StageContext
 
@@ -54,20 +55,31 @@ _REPEAT_NS = {
     Verdict.COVERED: NS_PER_S,
     Verdict.SLATE: NS_PER_S,
 }
-_LEAST_MAX_AGE_NS = NS_PER_S
-_CHAIN_TIMES = 3
-_LONGEST_INTERVAL_NS = 10 * NS_PER_S
 _FIRST_SIZE = Size(1280, 720)
-_ASK_AGAIN_NS = 10 * NS_PER_S
 FIRST_WITHIN_NS = 300 * NS_PER_MS  # the first viewer sees a picture, or a cover
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """As what pictures are wanted; of whom nothing is known, he wants JPEG."""
+
+    jpeg: bool
+    video: bool
+
+
+@dataclass(slots=True)
 class Protected:
-    """The newest live picture that was encoded, to be held or reduced to a cover."""
+    """The newest live picture that was shown, to be held or reduced to a cover.
+
+    Attributes:
+        header: Its own.
+        planes: A copy, where it was not encoded as JPEG.
+        jpeg: None as long as nobody has wanted that.
+    """
 
     header: FrameHeader
-    jpeg: NDArray[np.uint8]
+    planes: Planes | None
+    jpeg: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +98,19 @@ class OutputStage:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._reader: ReaderEnd | None = None
-        self._writer: WriterEnd | None = None
         self._demand: Demand | None = None
         self._watched_since_ns = 0
         self._stream = ""
         self._surroundings: Surroundings | None = None
         self._counters = StageCounters(context.page)
-        self._encoder = JpegEncoder(80)
+        self._jpeg = JpegOutput(context)
+        self._video = VideoOutput(self._may_show)
+        self._wanted = Wanted(jpeg=True, video=False)
         self._pace = Pace()
         self._newest: FrameHeader | None = None
         self._noted = 0  # its number in the ring
         self._protected: Protected | None = None
         self._published: Published | None = None
-        self._asked_bytes = 0
-        self._ask_again_ns = 0
-        self._refusal = ""
 
     def obey(self, message: Message, fds: list[int]) -> None:
         """Take a plan or the end of a ring."""
@@ -110,14 +120,12 @@ class OutputStage:
             case AttachReader():
                 self._reader = ReaderEnd(message, fds, self._reader)
             case AttachWriter():
-                if self._writer is not None:
-                    self._writer.close()
-                self._writer, self._asked_bytes = WriterEnd(message, fds), 0
-                self._refusal = ""
+                self._jpeg.attach(message, fds)
                 self._published = None
+            case Signal():
+                self._video.obey(message)
             case SlotsRefused():
-                self._asked_bytes, self._refusal = 0, message.reason
-                self._ask_again_ns = monotonic_ns() + _ASK_AGAIN_NS
+                self._jpeg.refuse(message.reason)
             case _:
                 raise AssertionError(message.tag)
 
@@ -126,9 +134,11 @@ class OutputStage:
         (demand_fd,) = fds
         if self._demand is not None:
             self._demand.close()
-        self._demand = Demand(self._context.board.page(message.demand_page), demand_fd)
+        page = self._context.board.page
+        demand, output = page(message.demand_page), page(message.output_page)
+        self._demand = Demand(demand, output, demand_fd)
         self._stream = plan.name
-        self._encoder.quality = plan.jpeg_quality
+        self._jpeg.set_quality(plan.jpeg_quality)
         self._pace.configured_max_age_ns = plan.max_age_ms * NS_PER_MS
         self._surroundings = Surroundings(self._context.board, message)
         self._counters = StageCounters(self._context.board.page(message.stage_page))
@@ -139,13 +149,17 @@ class OutputStage:
             yield self._reader.wake_fd
         if self._demand is not None:
             yield self._demand.wake_fd
+        yield from self._video.wake_fds
 
     def step(self) -> float:
         """Take the newest frame, and show what may be shown."""
         look, reader = self._surroundings, self._reader
-        if look is None or reader is None or self._writer is None:
+        if look is None or reader is None or not self._jpeg.is_attached:
             return _IDLE_S
         self._context.announce_ready()
+        for answer in self._video.turn(monotonic_ns()):
+            self._context.send(answer)
+        self._counters.set(StageWord.PEERS, self._video.viewers)
         due_ns = self._turn(look, reader)
         reader.ring.release()
         reader.ring.drain_wake()
@@ -154,8 +168,10 @@ class OutputStage:
         return max((due_ns - monotonic_ns()) / NS_PER_S, 0.0) if due_ns else _IDLE_S
 
     def close(self) -> None:
-        """Unmap the rings."""
-        for end in (self._reader, self._writer, self._demand):
+        """End the connections, and unmap the rings."""
+        self._video.close()
+        self._jpeg.close()
+        for end in (self._reader, self._demand):
             if end is not None:
                 end.close()
 
@@ -165,6 +181,7 @@ class OutputStage:
         now_ns = monotonic_ns()
         assert self._demand is not None
         is_watched = self._demand.is_watched(now_ns)
+        self._note_wanted(self._demand.wants_jpeg(now_ns))
         if lent is None and is_watched:
             lent = reader.ring.current()
         is_new = lent is not None and self._note(lent)
@@ -198,6 +215,19 @@ class OutputStage:
         self._newest = header
         return True
 
+    def _note_wanted(self, wants_jpeg: bool) -> None:  # noqa: FBT001 # it is the demand
+        has_peers = self._video.viewers > 0
+        wanted = Wanted(jpeg=wants_jpeg or not has_peers, video=has_peers)
+        if wanted != self._wanted:  # who has just come is shown what the others see
+            self._wanted, self._published = wanted, None
+
+    def _may_show(self, header: FrameHeader) -> bool:
+        """Say whether a picture may be sent to a peer at this very moment."""
+        if self._surroundings is None:
+            return False
+        required = self._surroundings.required_revision()
+        return may_show(header, required, self._pace.max_age_ns(), monotonic_ns())
+
     def _situation(self, look: Surroundings, now_ns: int) -> Situation:
         newest, protected = self._newest, self._protected
         return Situation(
@@ -221,10 +251,10 @@ class OutputStage:
         words = None
         if showing.verdict is Verdict.LIVE:
             # After a move to a larger ring there is no picture in it.
-            if lent is None or self._show_live(lent) or not self._refusal:
+            if lent is None or self._show_live(lent) or not self._jpeg.refusal:
                 return showing.due_ns
             showing = replace(showing, verdict=Verdict.SLATE)
-            words = Words("no room for the picture", self._refusal)
+            words = Words("no room for the picture", self._jpeg.refusal)
         elif showing.verdict is Verdict.SLATE:
             words = look.slate(now_ns)
         before, repeat_ns = self._published, _REPEAT_NS[showing.verdict]
@@ -248,12 +278,16 @@ class OutputStage:
         if before is not None and (before.verdict, before.sequence) == shown:
             return True
         planes = planes_of(lent.memory, header.width, header.height, HEADER_BYTES)
-        jpeg = self._encoder.encode(
-            planes, full_range=header.full_range, matrix=header.matrix
-        )
-        if not self._publish(header, jpeg):
-            return False
-        self._protected = Protected(header, jpeg)
+        if self._wanted.jpeg:
+            jpeg = self._jpeg.encode(header, planes)
+            if not self._publish(header, jpeg):
+                return False
+            self._protected = Protected(header, None, jpeg)
+        else:
+            self._published = Published(header.verdict, header.sequence, monotonic_ns())
+            self._protected = Protected(header, self._copy_of(planes), None)
+        if self._wanted.video:
+            self._video.show(header, planes)
         self._counters.observe(StageWord.AGE, monotonic_ns() - header.capture_ns)
         taken_ns = header.steps_ns[Step.TAKEN]
         self._counters.observe(StageWord.DURATION, monotonic_ns() - taken_ns)
@@ -268,14 +302,17 @@ class OutputStage:
         header = protected.header if protected else FrameHeader(0, *size, capture_ns=0)
         if showing.verdict is Verdict.HELD:
             assert protected is not None, "only a picture that exists is held"
-            jpeg = protected.jpeg
+            jpeg = self._jpeg_of(protected)
         elif words is not None:
             jpeg = make_slate(self._stream, words.title, words.reason, size)
         else:
             jpeg = self._cover(size)
             if showing.cause is not Cause.CHAIN:  # those inference has counted
                 self._counters.add(StageWord.COVERED)
-        self._publish(replace(header, verdict=showing.verdict), jpeg, words)
+        header = replace(header, verdict=showing.verdict)
+        self._publish(header, jpeg, words)
+        if self._wanted.video:
+            self._video.show_jpeg(header, jpeg)
 
     def _cover(self, size: Size) -> NDArray[np.uint8]:
         """Make a cover of a picture that satisfies what is required now."""
@@ -286,68 +323,29 @@ class OutputStage:
         )
         if protected is None or protected.header.revision < required:
             return make_cover(None, size)
-        return make_cover(protected.jpeg, size)
+        return make_cover(self._jpeg_of(protected), size)
+
+    def _jpeg_of(self, protected: Protected) -> NDArray[np.uint8]:
+        if protected.jpeg is None:
+            assert protected.planes is not None
+            protected.jpeg = self._jpeg.encode(protected.header, protected.planes)
+        return protected.jpeg
+
+    def _copy_of(self, planes: Planes) -> Planes:
+        """Copy a picture into memory of our own, that of the one before if it fits."""
+        kept = self._protected.planes if self._protected else None
+        if kept is None or kept.y.shape != planes.y.shape:
+            kept = new_planes(planes.width, planes.height)
+        copy_planes(planes, kept)
+        return kept
 
     def _publish(
-        self,
-        header: FrameHeader,
-        jpeg: NDArray[np.uint8],
-        words: Words | None = None,
+        self, header: FrameHeader, jpeg: NDArray[np.uint8], words: Words | None = None
     ) -> bool:
-        """Put a picture before all viewers; False if it does not fit yet."""
-        end = self._writer
-        assert end is not None
-        if HEADER_BYTES + jpeg.nbytes > end.slot_bytes or self._asked_bytes:
-            self._ask_for(HEADER_BYTES + 2 * jpeg.nbytes)
+        """Put a picture before all who look by HTTP; False if it does not fit yet."""
+        if not self._jpeg.publish(header, jpeg):
+            self._counters.drop(DropReason.NO_ROOM)
             return False
-        now_ns = monotonic_ns()
-        loan = end.ring.loan()
-        encoded = replace(
-            header, payload_bytes=jpeg.nbytes, pixel_format=PixelFormat.JPEG
-        ).stamped(Step.ENCODED, now_ns)
-        target = np.frombuffer(loan.memory, np.uint8, jpeg.nbytes, HEADER_BYTES)
-        np.copyto(target, jpeg)
-        encoded.pack_into(loan.memory)
-        end.ring.publish(loan)
-        self._published = Published(header.verdict, header.sequence, now_ns, words)
+        verdict, sequence = header.verdict, header.sequence
+        self._published = Published(verdict, sequence, monotonic_ns(), words)
         return True
-
-    def _ask_for(self, slot_bytes: int) -> None:
-        """Ask for larger slots, unless an answer is due or the last was no."""
-        self._counters.drop(DropReason.NO_ROOM)
-        if self._asked_bytes or monotonic_ns() < self._ask_again_ns:
-            return
-        self._asked_bytes = slot_bytes
-        need = NeedSlots(self._stream, RingKind.ENCODED.value, slot_bytes)
-        self._context.send(need)
-
-
-class Pace:
-    """The stream's own rhythm: between frames, and through the chain.
-
-    Attributes:
-        interval_ns: Between frames: the smaller of the last two, so that one gap (a
-            worker was replaced, the camera was away) is not taken for a slow camera,
-            whose pictures may be held for longer.
-        configured_max_age_ns: 0 where the bound follows the chain.
-    """
-
-    def __init__(self) -> None:
-        self.interval_ns = 0
-        self.configured_max_age_ns = 0
-        self._last_interval_ns = 0
-        self._chain_ns = 0.0
-
-    def note(self, header: FrameHeader, before: FrameHeader, frames: int) -> None:
-        """Learn from a frame and the one seen before it, ``frames`` earlier."""
-        interval_ns = (header.capture_ns - before.capture_ns) // max(frames, 1)
-        interval_ns = min(max(interval_ns, 0), _LONGEST_INTERVAL_NS)
-        self.interval_ns = min(interval_ns, self._last_interval_ns or interval_ns)
-        self._last_interval_ns = interval_ns
-        chain_ns = header.steps_ns[Step.PROCESSED] - header.steps_ns[Step.PICKED]
-        self._chain_ns += (chain_ns - self._chain_ns) / 8
-
-    def max_age_ns(self) -> int:
-        """Return the bound beyond which a picture is not shown."""
-        automatic = max(_LEAST_MAX_AGE_NS, int(_CHAIN_TIMES * self._chain_ns))
-        return self.configured_max_age_ns or automatic

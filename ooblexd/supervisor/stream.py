@@ -257,6 +257,7 @@ class Stream:
             ingest_page=self.pages.ingest,
             ingest_worker_page=ingest_worker_page,
             inference_page=self.pages.inference,
+            output_page=self.pages.output,
             scene=self.scene,
         )
         if worker == CONTROL:

@@ -20,6 +20,8 @@ from ooblexd.commands import (
     LayoutChanged,
     NeedSlots,
     RingKind,
+    Signal,
+    Signalled,
     SlotsRefused,
     WorkerLayout,
 )
@@ -138,6 +140,15 @@ class Streams:
             worker.send(SlotsRefused(need.stream, need.kind, str(error)))
             return
         self._attach(stream, {ring.writer, *ring.readers}, RingKind(need.kind))
+
+    def pass_on(self, signal: Signal) -> None:
+        """Hand what a peer says to the worker that has its connection."""
+        stream = self._by_name.get(signal.stream)
+        if stream is None or stream.output not in self.workers:
+            detail = f"{signal.stream} has nobody who could answer"
+            self.tell_control(Signalled(signal.request, detail, 503))
+            return
+        self.workers[stream.output].send(signal)
 
     def _attach(self, stream: Stream, names: set[str], kind: RingKind) -> None:
         """Tell ``names`` of the ring of ``kind``, which has new memory."""

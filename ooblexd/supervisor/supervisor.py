@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ooblexd import commands
 from ooblexd.board import Board
 from ooblexd.clock import NS_PER_MS, monotonic_ns
-from ooblexd.commands import ApplyPlans, NeedSlots, Ready
+from ooblexd.commands import ApplyPlans, NeedSlots, Ready, Signal, Signalled
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.log import LEVELS, set_level
@@ -289,6 +289,10 @@ class Supervisor:
                 self._streams.grow(worker, message)
             case ApplyPlans() if worker.name == CONTROL:
                 self._apply(message)
+            case Signal() if worker.name == CONTROL:
+                self._streams.pass_on(message)
+            case Signalled():
+                self._streams.tell_control(message)
             case _:
                 logger.error("%s may not say %s", worker.name, message.tag)
 

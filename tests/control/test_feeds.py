@@ -8,8 +8,8 @@ import pytest
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import AttachReader
-from ooblexd.control.feeds import Feed, may_show
-from ooblexd.frame import FrameHeader, PixelFormat, Step, Verdict
+from ooblexd.control.feeds import Feed
+from ooblexd.frame import FrameHeader, PixelFormat, Step, Verdict, may_show
 from ooblexd.ring import RingSpec, create_segment, open_writer
 
 NOW_NS = 100 * NS_PER_S

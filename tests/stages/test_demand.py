@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ooblexd.board import Board
-from ooblexd.counters import DemandWord
+from ooblexd.counters import DemandWord, StageWord
 from ooblexd.stages.demand import Demand
 
 if TYPE_CHECKING:
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def page() -> Page:
-    board = Board()
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def page(board: Board) -> Page:
     return board.page(board.allocate())
 
 
 @pytest.fixture
-def demand(page: Page) -> Iterator[Demand]:
-    made = Demand(page, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+def output(board: Board) -> Page:
+    return board.page(board.allocate())
+
+
+@pytest.fixture
+def demand(page: Page, output: Page) -> Iterator[Demand]:
+    made = Demand(page, output, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
     yield made
     made.close()
 
@@ -61,3 +70,15 @@ def test_a_wake_up_ends_with_the_look_and_the_next_one_comes(demand: Demand) -> 
     assert not is_woken(demand)
     os.eventfd_write(demand.wake_fd, 1)
     assert is_woken(demand)
+
+
+def test_who_watches_by_webrtc_is_demand_but_wants_no_jpeg(
+    page: Page, output: Page, demand: Demand
+) -> None:
+    page.words[DemandWord.PEER_WANTED_UNTIL_NS] = 100
+    assert demand.is_watched(now_ns=99)
+    assert not demand.is_watched(now_ns=100)
+
+    output.words[StageWord.PEERS] = 1
+    assert demand.is_watched(now_ns=100)
+    assert not demand.wants_jpeg(now_ns=100)

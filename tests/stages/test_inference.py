@@ -37,7 +37,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.board = Board()
-        worker, stage, stream, demand, ingest = (self.board.allocate() for _ in "12345")
+        pages = [self.board.allocate() for _ in range(6)]
+        worker, stage, stream, demand, ingest, output = pages
         self.supervisor, self.end = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -50,7 +51,7 @@ class Bench:
         self.demand_fd = eventfd()
         self.wake_fds = [eventfd(), eventfd()]
         self.configure = ConfigureStream(
-            "door", "", 0, 0, stage, stream, demand, ingest, worker, stage
+            "door", "", 0, 0, stage, stream, demand, ingest, worker, stage, output
         )
         raw, processed = ring(), ring()
         self.writer = open_writer(raw.fd, raw.spec, self.wake_fds[:1], 1)

@@ -32,7 +32,8 @@ from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.plan import StreamPlan, format_plan
 from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
 from ooblexd.stages.context import StageContext
-from ooblexd.stages.output import FIRST_WITHIN_NS, OutputStage, Pace
+from ooblexd.stages.output import FIRST_WITHIN_NS, OutputStage
+from ooblexd.stages.pace import Pace
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Bench:
         self.ingest[StageWord.STATE] = SourceState.RUNNING
         plan = format_plan(StreamPlan("door", "demo:"))
         configure = ConfigureStream(
-            "door", plan, 1, 1, stage, stream, demand, ingest, ingest_worker, 0
+            "door", plan, 1, 1, stage, stream, demand, ingest, ingest_worker, 0, stage
         )
         self.stage.obey(configure, [eventfd()])
         slot_bytes = HEADER_BYTES + i420_bytes(WIDTH, HEIGHT)

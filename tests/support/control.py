@@ -32,6 +32,8 @@ from ooblexd.commands import (
     Message,
     NeedSlots,
     Ready,
+    Signal,
+    Signalled,
     StreamLayout,
     WorkerLayout,
     format_layout,
@@ -83,6 +85,8 @@ class ControlBench:
     wishes: list[ApplyPlans] = field(default_factory=list)
     needs: list[NeedSlots] = field(default_factory=list)
     answer: Callable[[ApplyPlans], Answer | None] = field(default=lambda _: ("", 0, 0))
+    signals: list[Signal] = field(default_factory=list)
+    signalled: Callable[[Signal], Signalled | None] = field(default=lambda _: None)
 
     def __post_init__(self) -> None:
         self.board = Board()
@@ -295,6 +299,7 @@ class ControlBench:
             ingest_page=pages.ingest_page,
             ingest_worker_page=0,
             inference_page=pages.inference_page,
+            output_page=pages.output_page,
         )
         send(self.end, configure, (stream.demand_fd,))
         if not stream.is_without_memory:
@@ -330,6 +335,11 @@ class ControlBench:
             self.is_ready.set()
         elif isinstance(message, NeedSlots):
             self.needs.append(message)
+        elif isinstance(message, Signal):
+            self.signals.append(message)
+            said = self.signalled(message)
+            if said is not None:
+                send(end, said)
         elif isinstance(message, ApplyPlans):
             self.wishes.append(message)
             answer = self.answer(message)

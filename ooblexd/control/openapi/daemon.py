@@ -9,6 +9,7 @@ from ooblexd.control.openapi.operation import (
     Parameter,
     json_of,
 )
+from ooblexd.control.openapi.streams import STREAM_NAME
 
 _TEXT = {"type": "string"}
 _IF_NONE_MATCH = Parameter(
@@ -24,7 +25,9 @@ _HEALTH = {
 }
 
 
-def _page(operation_id: str, path: str, summary: str) -> Operation:
+def _page(
+    operation_id: str, path: str, summary: str, *parameters: Parameter
+) -> Operation:
     page = Answer("HTML.", Content("text/html", _TEXT), ("ETag",))
     return Operation(
         operation_id,
@@ -33,7 +36,7 @@ def _page(operation_id: str, path: str, summary: str) -> Operation:
         "Daemon",
         summary,
         {200: page, 304: _SAME},
-        parameters=(_IF_NONE_MATCH,),
+        parameters=(*parameters, _IF_NONE_MATCH),
     )
 
 
@@ -92,6 +95,7 @@ DAEMON = (
     ),
     _page("show_page", "/", "Show the page"),
     _page("show_docs", "/docs", "Show this description"),
+    _page("show_watch_page", "/watch/{name}", "Show a stream in a window", STREAM_NAME),
     Operation(
         "load_file",
         "GET",

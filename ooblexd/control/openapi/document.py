@@ -12,6 +12,7 @@ from ooblexd.control.openapi.pictures import PICTURES
 from ooblexd.control.openapi.probe import PROBE
 from ooblexd.control.openapi.schemas import build_schemas
 from ooblexd.control.openapi.streams import STREAMS
+from ooblexd.control.openapi.webrtc import WEBRTC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = {
     (operation.method, operation.path): operation
-    for operation in (*STREAMS, *PICTURES, *DAEMON, *CONFIG, PROBE)
+    for operation in (*STREAMS, *PICTURES, *WEBRTC, *DAEMON, *CONFIG, PROBE)
 }
 """Every operation by method and path."""
 
@@ -64,6 +65,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Of what was made.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Accept-Patch": {
+        "description": "The type of further candidates.",
+        "required": True,
+        "schema": {"type": "string"},
     },
     "X-Picture": {
         "description": "What the picture is: of the source, the last one held for at "

@@ -36,6 +36,7 @@ export class Card {
     this.find = (selector) => root.querySelector(selector);
     this.find("h2").textContent = name;
     this.find(".snapshot").href = `/streams/${name}/snapshot.jpg`;
+    this.find(".watch-link").href = `/watch/${name}`;
     this.find(".source").setAttribute("aria-label", `Edit the source of ${name}`);
     this.find(".source").addEventListener("click", () => openEdit(this.stream, onChange));
     this.find(".remove").addEventListener("click", () => this.remove());

@@ -1,0 +1,114 @@
+"""The thread in which the peers of a stream live, and the way in and out of it.
+
+The worker that encodes has a loop of its own, which waits for nobody's network. What
+goes in are signals and pictures; what comes out are answers, and wishes that are
+read at leisure. An eventfd tells that there is something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.webrtc.peers import Peers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ooblexd.commands import Signal, Signalled
+    from ooblexd.encoders.video import VideoCodec
+    from ooblexd.frame import FrameHeader
+    from ooblexd.webrtc.peers import Wishes
+    from ooblexd.webrtc.track import EncodedUnit
+
+_BEAT_S = 0.5
+_OVERDUE_NS = 5 * NS_PER_S
+_CLOSE_WITHIN_S = 1.0
+
+
+class PeersThread:
+    """Runs the peers of one stream until closed.
+
+    Args:
+        may_show: Called in that thread: says whether a picture may be sent now.
+
+    Attributes:
+        wake_fd: Readable once there are answers, or the wishes have changed.
+    """
+
+    def __init__(self, may_show: Callable[[FrameHeader], bool]) -> None:
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._answers: deque[Signalled] = deque()
+        self._loop = uvloop.new_event_loop()
+        self._peers = Peers(may_show, self._wake)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beat_ns = monotonic_ns()
+        self._thread = threading.Thread(target=self._run, name="webrtc", daemon=True)
+        self._thread.start()
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the viewers want together."""
+        return self._peers.wishes
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether nothing moves in the thread any more."""
+        return monotonic_ns() - self._beat_ns > _OVERDUE_NS
+
+    def obey(self, signal: Signal) -> None:
+        """Have a signal answered; the answer comes by `answers`."""
+        self._loop.call_soon_threadsafe(self._begin, signal)
+
+    def deliver(self, codec: VideoCodec, unit: EncodedUnit) -> None:
+        """Have a picture sent to all who decode ``codec``."""
+        self._loop.call_soon_threadsafe(self._peers.deliver, codec, unit)
+
+    def answers(self) -> list[Signalled]:
+        """Return what is to be said, each answer once, and take the wake-ups."""
+        with suppress(BlockingIOError):  # none came
+            os.eventfd_read(self.wake_fd)
+        found = []
+        while self._answers:
+            found.append(self._answers.popleft())
+        return found
+
+    def close(self) -> None:
+        """End all connections and the thread."""
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(2 * _CLOSE_WITHIN_S)
+        os.close(self.wake_fd)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._beat()
+        self._loop.run_forever()
+        with suppress(asyncio.TimeoutError):
+            ending = asyncio.wait_for(self._peers.close(), _CLOSE_WITHIN_S)
+            self._loop.run_until_complete(ending)
+        self._loop.close()
+
+    def _beat(self) -> None:
+        self._beat_ns = monotonic_ns()
+        self._loop.call_later(_BEAT_S, self._beat)
+
+    def _begin(self, signal: Signal) -> None:
+        task = self._loop.create_task(self._answer(signal))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, signal: Signal) -> None:
+        self._answers.append(await self._peers.obey(signal))
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # it is full of wake-ups already
+            os.eventfd_write(self.wake_fd, 1)

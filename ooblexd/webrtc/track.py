@@ -1,0 +1,111 @@
+"""The pictures on their way to one viewer, as packets that are encoded already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import av
+
+    from ooblexd.frame import FrameHeader
+
+MOST_WAITING = 5  # pictures; a sender that is further behind begins anew
+
+
+class EncodedUnit(NamedTuple):
+    """A picture as output encoded it for all viewers of a codec.
+
+    Attributes:
+        header: Its ledger and verdict.
+        packet: Whole, with its own parameter sets where it is a keyframe.
+    """
+
+    header: FrameHeader
+    packet: av.Packet[av.VideoStream]
+
+
+class PacketTrack(MediaStreamTrack):
+    """A track whose frames need no encoder.
+
+    What may not be shown any more when its turn has come is not sent, and neither is
+    what refers to it: the viewer sees on with the next keyframe.
+
+    Args:
+        may_show: Says whether a picture may be sent at this very moment.
+        want_keyframe: Called when nothing else can be shown.
+
+    Attributes:
+        sent: Pictures that were handed to the sender.
+        dropped: Pictures that were not, since the viewer began to watch.
+    """
+
+    kind = "video"
+
+    def __init__(
+        self,
+        may_show: Callable[[FrameHeader], bool],
+        want_keyframe: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.sent = 0
+        self.dropped = 0
+        self._may_show = may_show
+        self._want_keyframe = want_keyframe
+        self._units: deque[EncodedUnit] = deque()
+        self._has_come = asyncio.Event()
+        self._is_in_step = False  # what comes next refers only to what was sent
+
+    def put(self, unit: EncodedUnit) -> None:
+        """Have a picture sent, after those before it."""
+        if len(self._units) >= MOST_WAITING:
+            self.dropped += len(self._units)
+            self._units.clear()
+            self._is_in_step = False
+        self._units.append(unit)
+        self._has_come.set()
+
+    def begin_anew(self) -> None:
+        """Send nothing but a keyframe next."""
+        self._is_in_step = False
+        self._want_keyframe()
+
+    async def recv(self) -> av.Packet[av.VideoStream]:
+        """Return the next picture that may be shown.
+
+        Raises:
+            MediaStreamError: The track has ended.
+        """
+        while self.readyState == "live":
+            if not self._units:
+                self._has_come.clear()
+                await self._has_come.wait()
+                continue
+            unit = self._units.popleft()
+            # Whoever asked sends what is returned before anything else runs.
+            if self._admits(unit):
+                self.sent += 1
+                return unit.packet
+            self.dropped += 1
+        raise MediaStreamError
+
+    def stop(self) -> None:
+        """End; `recv` returns nothing more."""
+        super().stop()
+        self._has_come.set()
+
+    def _admits(self, unit: EncodedUnit) -> bool:
+        if not self._may_show(unit.header):
+            self.begin_anew()
+            return False
+        if not self._is_in_step and not unit.packet.is_keyframe:
+            self._want_keyframe()
+            return False
+        self._is_in_step = True
+        return True

@@ -1,0 +1,94 @@
+"""The page of one stream in a real browser: by WebRTC, and without it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.appliance import Appliance
+from tests.support.browser import open_browser, open_page
+from tests.support.faults import hit, is_replaced
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+FRAMES = "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames"
+
+
+@pytest.fixture(scope="module")
+def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
+    with Appliance(tmp_path_factory.mktemp("watch")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as found:
+        yield found
+
+
+def url(appliance: Appliance, name: str = "demo") -> str:
+    return f"http://127.0.0.1:{appliance.port}/watch/{name}"
+
+
+def await_text(page: Page, element: str, text: str) -> None:
+    eventually(lambda: text in page.locator(element).inner_text(), 30)
+
+
+def is_hidden(page: Page) -> bool:
+    return not page.locator("#video").is_visible()
+
+
+def test_a_browser_watches_by_webrtc_and_is_told_how_good_it_is(
+    appliance: Appliance, browser: Browser
+) -> None:
+    with open_page(browser, url(appliance)) as page:
+        await_text(page, "#quality", "H264")
+        await_text(page, "#quality", "fps")
+        before = page.evaluate(FRAMES)
+        eventually(lambda: page.evaluate(FRAMES) > before + 30, 10)
+        size = page.evaluate("[video.videoWidth, video.videoHeight]")
+        assert size == [1280, 720]
+        assert not is_hidden(page)
+        assert not page.locator("#waiting").is_visible()
+        assert page.title() == "demo · ooblexd"
+    eventually(lambda: viewers(appliance) == 0, 20)
+
+
+def viewers(appliance: Appliance) -> int:
+    found: int = appliance.request("GET", "/api/v1/streams/demo").json()["viewers"]
+    return found
+
+
+def test_it_comes_back_by_itself_when_the_connection_is_lost(
+    appliance: Appliance, browser: Browser
+) -> None:
+    # Its former session is not there any more when it says that it ends.
+    with open_page(browser, url(appliance), but="404") as page:
+        await_text(page, "#quality", "fps")
+        former = hit(appliance, "output:demo", signal.SIGKILL)
+        eventually(lambda: is_hidden(page), 10)
+        eventually(lambda: is_replaced(appliance, "output:demo", former), 10)
+        await_text(page, "#quality", "fps")
+        assert not is_hidden(page)
+
+
+def test_without_webrtc_it_shows_mjpeg(appliance: Appliance, browser: Browser) -> None:
+    with open_page(browser, "about:blank") as page:
+        page.add_init_script("delete window.RTCPeerConnection")
+        page.goto(url(appliance))
+        await_text(page, "#quality", "MJPEG")
+        assert page.locator("#canvas").is_visible()
+        assert "ms old" in page.locator("#quality").inner_text()
+
+
+def test_a_stream_that_is_not_there_is_said(
+    appliance: Appliance, browser: Browser
+) -> None:
+    with open_page(browser, url(appliance, "attic"), but="404") as page:
+        await_text(page, "#waiting", "There is no stream attic")

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import av
+import pytest
+from aiortc.mediastreams import MediaStreamError
+
+from ooblexd.frame import FrameHeader
+from ooblexd.webrtc.track import MOST_WAITING, EncodedUnit, PacketTrack
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+
+class Watched:
+    """A track, what may be shown of it, and how often a keyframe was asked for."""
+
+    def __init__(self) -> None:
+        self.forbidden: set[int] = set()
+        self.wanted = 0
+        self.track = PacketTrack(self._may_show, self._want)
+
+    def put(self, *numbers: int, keyframes: tuple[int, ...] = ()) -> None:
+        for number in numbers:
+            packet = cast("av.Packet[av.VideoStream]", av.Packet(bytes([number])))
+            packet.is_keyframe = number in keyframes
+            header = FrameHeader(number, 64, 36, capture_ns=1)
+            self.track.put(EncodedUnit(header, packet))
+
+    async def take(self) -> list[int]:
+        """Return what the sender gets of all that is there."""
+        taken: list[int] = []
+        while True:
+            try:
+                packet = await asyncio.wait_for(self.track.recv(), 0.05)
+            except asyncio.TimeoutError:
+                return taken
+            taken.append(bytes(packet)[0])
+
+    def _may_show(self, header: FrameHeader) -> bool:
+        return header.sequence not in self.forbidden
+
+    def _want(self) -> None:
+        self.wanted += 1
+
+
+def run(body: Coroutine[None, None, None]) -> None:
+    asyncio.run(body)
+
+
+def test_a_viewer_begins_with_a_keyframe_and_asks_for_one() -> None:
+    async def body() -> None:
+        watched = Watched()
+        watched.put(1, 2, 3, 4, keyframes=(3,))
+        assert await watched.take() == [3, 4]
+        assert watched.wanted == 2
+        assert (watched.track.sent, watched.track.dropped) == (2, 2)
+
+    run(body())
+
+
+def test_what_may_not_be_shown_takes_what_refers_to_it_along() -> None:
+    async def body() -> None:
+        watched = Watched()
+        watched.put(1, keyframes=(1,))
+        assert await watched.take() == [1]
+
+        watched.forbidden = {2}
+        watched.put(2, 3, 4, 5, keyframes=(4,))
+        assert await watched.take() == [4, 5]
+
+    run(body())
+
+
+def test_it_is_decided_when_it_is_sent_not_when_it_was_put() -> None:
+    async def body() -> None:
+        watched = Watched()
+        watched.put(1, 2, keyframes=(1,))
+        watched.forbidden = {1, 2}
+        assert await watched.take() == []
+
+    run(body())
+
+
+def test_a_sender_that_falls_behind_begins_anew_with_the_newest() -> None:
+    async def body() -> None:
+        watched = Watched()
+        watched.put(1, keyframes=(1,))
+        assert await watched.take() == [1]
+
+        numbers = range(2, 2 + MOST_WAITING + 2)
+        watched.put(*numbers, keyframes=(numbers[-1],))
+        assert await watched.take() == [numbers[-1]]
+
+    run(body())
+
+
+def test_a_track_that_ends_says_so_to_whoever_waits() -> None:
+    async def body() -> None:
+        watched = Watched()
+        waiting = asyncio.ensure_future(watched.track.recv())
+        asyncio.get_running_loop().call_soon(watched.track.stop)
+        with pytest.raises(MediaStreamError):
+            await waiting
+
+    run(body())
