@@ -148,6 +148,14 @@ def open_source(  # noqa: PLR0911 # one a kind of source
             from ooblexd.sources.rtsp import open_rtsp  # noqa: PLC0415 - loads PyAV
 
             return open_rtsp(url, options)
+        case "rtmp" | "rtmps":
+            from ooblexd.sources.rtmp import open_rtmp  # noqa: PLC0415 - loads PyAV
+
+            return open_rtmp(url, options)
+        case "udp":
+            from ooblexd.sources.mpegts import open_mpegts  # noqa: PLC0415 - loads PyAV
+
+            return open_mpegts(url, options)
         case _:
             from ooblexd.sources.http import open_http  # noqa: PLC0415 - loads PyAV
 

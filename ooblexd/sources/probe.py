@@ -20,6 +20,7 @@ from ooblexd.sources import open_source
 from ooblexd.sources.clip import open_clip
 from ooblexd.sources.demo import DEMO_CLIP
 from ooblexd.sources.http import http_address
+from ooblexd.sources.mpegts import mpegts_address
 from ooblexd.sources.network import open_container
 from ooblexd.sources.options import MOST_PIXELS
 from ooblexd.sources.reasons import explain, without_secrets
@@ -29,6 +30,7 @@ from ooblexd.sources.report import (
     SourceReport,
     VideoReport,
 )
+from ooblexd.sources.rtmp import rtmp_address
 from ooblexd.sources.rtsp import by_transport
 from ooblexd.sources.url import scheme_of
 
@@ -41,6 +43,13 @@ if TYPE_CHECKING:
 
 _RARE_KEYFRAMES_S = 4.0
 _WITHOUT_PACKETS = ("exec", "upload", "/dev/")
+_ADDRESSES = {
+    "http": http_address,
+    "https": http_address,
+    "rtmp": rtmp_address,
+    "rtmps": rtmp_address,
+    "udp": mpegts_address,
+}
 _MOST_PACKETS = 600  # of a file, which comes as fast as it is read
 
 
@@ -108,8 +117,9 @@ def _open(scheme: str, url: str, options: SourceOptions) -> _Opened:
         return _Opened(open_clip(str(DEMO_CLIP)), "local")
     if scheme == "file":
         return _Opened(open_clip(url.partition(":")[2]), "local")
-    if scheme in ("http", "https"):
-        return _Opened(open_container(http_address(url), options), "http")
+    if scheme in _ADDRESSES:
+        address = _ADDRESSES[scheme](url)
+        return _Opened(open_container(address, options), address.transport)
     return by_transport(
         url,
         options.transport,

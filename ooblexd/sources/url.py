@@ -43,6 +43,9 @@ SCHEMES = {
         Scheme("/dev/", "/dev/videoN", is_file_only=True),
         Scheme("rtsp", "rtsp://HOST/PATH"),
         Scheme("rtsps", "rtsps://HOST/PATH"),
+        Scheme("rtmp", "rtmp://HOST/APP/KEY"),
+        Scheme("rtmps", "rtmps://HOST/APP/KEY"),
+        Scheme("udp", "udp://HOST:PORT"),
         Scheme("http", "http://HOST/PATH"),
         Scheme("https", "https://HOST/PATH"),
     )
@@ -52,6 +55,7 @@ SCHEMES = {
 BY_API = {name: scheme for name, scheme in SCHEMES.items() if not scheme.is_file_only}
 """Those that the API may name."""
 
+_PORT_AT_END = re.compile(r":\d+$")
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/[\w./-]*)?")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]+\]|[^:\[\]]*)(?::\d*)?", re.IGNORECASE)
@@ -126,6 +130,8 @@ def _check_place(url: str, scheme: Scheme) -> None:
     name = host.partition(":")[0] if not host.startswith("[") else host
     if "://" not in url or not name or not _HOST_AND_PORT.fullmatch(host):
         raise ConfigError([f"a source {scheme.name}: needs a host: {scheme.form}"])
+    if scheme.name == "udp" and not _PORT_AT_END.search(host):
+        raise ConfigError([f"a source udp: needs a port: {scheme.form}"])
     path = split_login(url)[2][len(host) :].partition("?")[0]
     if scheme.name.startswith("http") and path.lower().endswith(".m3u8"):
         raise ConfigError(["HLS (.m3u8) is no source here: http(s) sources are MJPEG"])

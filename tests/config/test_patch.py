@@ -168,8 +168,8 @@ def test_what_the_api_may_not_name_it_does_not_propose(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         merge_patch("door", stream, {"source": url})
 
-    allowed = "demo:, upload:, rtsp://HOST/PATH, rtsps://HOST/PATH, http://HOST/PATH"
-    assert f"{allowed}, https://HOST/PATH)" in str(caught.value)
+    assert "demo:, upload:, rtsp://HOST/PATH, rtsps://HOST/PATH" in str(caught.value)
+    assert "http://HOST/PATH, https://HOST/PATH)" in str(caught.value)
     assert not re.search("exec|file:|/dev/", str(caught.value).replace(url, ""))
 
 
