@@ -35,7 +35,8 @@ Reading order:
 6. `stages.output`, `stages.showing`, `stages.pace`, `stages.surroundings`,
    `stages.standins`, `stages.jpeg`, `encoders`, `encoders.jpeg` — what may be shown,
    encoded once; then `stages.video`, `encoders.video`, `webrtc`, `webrtc.thread`,
-   `webrtc.peers`, `webrtc.peer`, `webrtc.track`, `webrtc.adapters` — and by WebRTC
+   `webrtc.exchange`, `webrtc.peers`, `webrtc.peer`, `webrtc.track`,
+   `webrtc.adapters` — and by WebRTC
 7. `supervisor`, `supervisor.states`, `supervisor.restart`, `supervisor.worker`,
    `supervisor.workers`, `supervisor.stream`, `supervisor.streams`,
    `supervisor.changes`, `supervisor.listener`, `supervisor.control_socket`,

@@ -18,6 +18,7 @@ from ooblexd.encoders.video import VideoEncoder, usual_bit_rate
 from ooblexd.errors import EncoderError, WorkerSpentError
 from ooblexd.frame import Matrix, Step
 from ooblexd.pixels import copy_planes, new_planes, planes_of
+from ooblexd.webrtc.exchange import EncodedUnit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class VideoOutput:
     def obey(self, signal: Signal) -> None:
         """Have a peer answered; the answer comes by `turn`."""
         if self._thread is None:
-            from ooblexd.webrtc.thread import PeersThread  # noqa: PLC0415 # 40 MB, 0.4 s
+            from ooblexd.webrtc.thread import PeersThread  # noqa: PLC0415 # asyncio
 
             self._thread = PeersThread(self._may_show)
         self._thread.obey(signal)
@@ -141,8 +142,6 @@ class VideoOutput:
     def _encode(
         self, codec: VideoCodec, header: FrameHeader, planes: Planes, now_ns: int
     ) -> None:
-        from ooblexd.webrtc.track import EncodedUnit  # noqa: PLC0415 # see `obey`
-
         assert self._thread is not None
         usual = usual_bit_rate(planes.width, planes.height, _FPS)
         encoder = self._encoders.setdefault(codec, VideoEncoder(codec, usual))

@@ -4,8 +4,9 @@ Each picture is encoded once, whoever watches (`encoders.video`); the peers of a
 live in its output worker, in one event loop of a thread of its own:
 
 1. `thread` — the way in and out of that thread
-2. `peers` — all who watch a stream, and what they want together
-3. `peer` — one of them: offer, answer, candidates, end
-4. `track` — what it is sent, decided at the last moment
-5. `adapters` — what aiortc does otherwise than other implementations can bear
+2. `exchange` — what passes through it
+3. `peers` — all who watch a stream, and what they want together
+4. `peer` — one of them: offer, answer, candidates, end
+5. `track` — what it is sent, decided at the last moment
+6. `adapters` — what aiortc does otherwise than other implementations can bear
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ooblexd.encoders.video import VideoCodec
     from ooblexd.frame import FrameHeader
-    from ooblexd.webrtc.track import EncodedUnit
+    from ooblexd.webrtc.exchange import EncodedUnit, Wishes
 
 MOST_PEERS = 64
 SILENT_NS = 15 * NS_PER_S  # viewers report each second or so (RFC 3550, 6.2)
@@ -25,53 +25,25 @@ _LOOK_EVERY_S = 1.0
 _NAME_BYTES = 16
 
 
-class Wishes:
-    """What the viewers want of the encoders.
-
-    Written in the peers' thread and read in the one that encodes; each attribute is
-    replaced whole.
-
-    Attributes:
-        viewers: How many are there.
-        codecs: What they decode.
-        estimate: The least of the bit rates that they think they can receive; 0 where
-            nobody has said so.
-    """
-
-    def __init__(self) -> None:
-        self.viewers = 0
-        self.codecs: frozenset[VideoCodec] = frozenset()
-        self.estimate = 0
-        self._keyframes: set[VideoCodec] = set()
-
-    def want_keyframe(self, codec: VideoCodec) -> None:
-        """Have the next picture be one that can be decoded by itself."""
-        self._keyframes.add(codec)
-
-    def wants_keyframe(self, codec: VideoCodec) -> bool:
-        """Say whether somebody waits for one."""
-        return codec in self._keyframes
-
-    def keyframe_made(self, codec: VideoCodec) -> None:
-        """Note that one is on its way to all."""
-        self._keyframes.discard(codec)
-
-
 class Peers:
     """The viewers of one stream, in one event loop.
 
     Args:
+        wishes: Where it is written what they want together.
         may_show: Says whether a picture may be sent at this very moment.
         on_wish: Called when `wishes` have changed.
 
     Attributes:
-        wishes: Of all of them.
+        wishes: As given.
     """
 
     def __init__(
-        self, may_show: Callable[[FrameHeader], bool], on_wish: Callable[[], None]
+        self,
+        wishes: Wishes,
+        may_show: Callable[[FrameHeader], bool],
+        on_wish: Callable[[], None],
     ) -> None:
-        self.wishes = Wishes()
+        self.wishes = wishes
         self._may_show = may_show
         self._on_wish = on_wish
         self._certificate = Certificate.generateCertificate()

@@ -1,8 +1,9 @@
 """The thread in which the peers of a stream live, and the way in and out of it.
 
-The worker that encodes has a loop of its own, which waits for nobody's network. What
-goes in are signals and pictures; what comes out are answers, and wishes that are
-read at leisure. An eventfd tells that there is something.
+The worker that encodes has a loop of its own, which waits for nobody's network, nor for
+the library, which takes half a second to load and more on a small box. What goes in are
+signals and pictures; what comes out are answers, and wishes that are read at leisure.
+An eventfd tells that there is something.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.webrtc.peers import Peers
+from ooblexd.webrtc.exchange import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from ooblexd.commands import Signal, Signalled
     from ooblexd.encoders.video import VideoCodec
     from ooblexd.frame import FrameHeader
-    from ooblexd.webrtc.peers import Wishes
-    from ooblexd.webrtc.track import EncodedUnit
+    from ooblexd.webrtc.exchange import EncodedUnit
+    from ooblexd.webrtc.peers import Peers
 
 _BEAT_S = 0.5
 _OVERDUE_NS = 5 * NS_PER_S
@@ -41,27 +42,25 @@ class PeersThread:
 
     Attributes:
         wake_fd: Readable once there are answers, or the wishes have changed.
+        wishes: What the viewers want together.
     """
 
     def __init__(self, may_show: Callable[[FrameHeader], bool]) -> None:
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.wishes = Wishes()
+        self._may_show = may_show
         self._answers: deque[Signalled] = deque()
         self._loop = uvloop.new_event_loop()
-        self._peers = Peers(may_show, self._wake)
+        self._peers: Peers | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._beat_ns = monotonic_ns()
+        self._beat_ns = 0  # 0: it has not begun
         self._thread = threading.Thread(target=self._run, name="webrtc", daemon=True)
         self._thread.start()
 
     @property
-    def wishes(self) -> Wishes:
-        """What the viewers want together."""
-        return self._peers.wishes
-
-    @property
     def is_hung(self) -> bool:
         """Whether nothing moves in the thread any more."""
-        return monotonic_ns() - self._beat_ns > _OVERDUE_NS
+        return 0 < self._beat_ns < monotonic_ns() - _OVERDUE_NS
 
     def obey(self, signal: Signal) -> None:
         """Have a signal answered; the answer comes by `answers`."""
@@ -69,7 +68,7 @@ class PeersThread:
 
     def deliver(self, codec: VideoCodec, unit: EncodedUnit) -> None:
         """Have a picture sent to all who decode ``codec``."""
-        self._loop.call_soon_threadsafe(self._peers.deliver, codec, unit)
+        self._loop.call_soon_threadsafe(self._deliver, codec, unit)
 
     def answers(self) -> list[Signalled]:
         """Return what is to be said, each answer once, and take the wake-ups."""
@@ -88,7 +87,10 @@ class PeersThread:
         os.close(self.wake_fd)
 
     def _run(self) -> None:
+        from ooblexd.webrtc.peers import Peers  # noqa: PLC0415 # 40 MB, half a second
+
         asyncio.set_event_loop(self._loop)
+        self._peers = Peers(self.wishes, self._may_show, self._wake)
         self._beat()
         self._loop.run_forever()
         with suppress(asyncio.TimeoutError):
@@ -106,8 +108,13 @@ class PeersThread:
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, signal: Signal) -> None:
+        assert self._peers is not None, "made before the loop runs"
         self._answers.append(await self._peers.obey(signal))
         self._wake()
+
+    def _deliver(self, codec: VideoCodec, unit: EncodedUnit) -> None:
+        assert self._peers is not None, "made before the loop runs"
+        self._peers.deliver(codec, unit)
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):  # it is full of wake-ups already

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -15,20 +15,9 @@ if TYPE_CHECKING:
     import av
 
     from ooblexd.frame import FrameHeader
+    from ooblexd.webrtc.exchange import EncodedUnit
 
 MOST_WAITING = 5  # pictures; a sender that is further behind begins anew
-
-
-class EncodedUnit(NamedTuple):
-    """A picture as output encoded it for all viewers of a codec.
-
-    Attributes:
-        header: Its ledger and verdict.
-        packet: Whole, with its own parameter sets where it is a keyframe.
-    """
-
-    header: FrameHeader
-    packet: av.Packet[av.VideoStream]
 
 
 class PacketTrack(MediaStreamTrack):

@@ -95,7 +95,7 @@ LAYERS: dict[str, set[str]] = {
 # Each library that is heavy or untyped, and the few places that know it.
 LIBRARIES: dict[str, set[str]] = {
     "aiortc": {"webrtc"},
-    "av": {"sources", "encoders", "checks.codecs", "webrtc.track"},
+    "av": {"sources", "encoders", "checks.codecs", "webrtc"},
     "cv2": {
         *("effects", "encoders", "sources.opencv"),
         *("stages.geometry", "stages.standins", "stages.video"),

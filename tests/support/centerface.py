@@ -29,7 +29,7 @@ _CELL_PX = 4
 _LANES = 2  # threads
 _INPUT = (416, 224)
 # Faces of the demo and of the clips have 0.57 or more; one that is blurred has 0.41
-# at most, but a van, half of it blurred, has had 0.53. Pixelated ones have less than 0.2.
+# at most, but a van, half of it blurred, had 0.53. Pixelated ones have less than 0.2.
 SURE = 0.55
 _FINE = 12  # edges in the inner half: faces of the clips have 24 or more, that van 6
 

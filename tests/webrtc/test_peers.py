@@ -10,6 +10,7 @@ from aiortc import RTCPeerConnection
 
 from ooblexd.commands import Signal, SignalVerb
 from ooblexd.encoders.video import VideoCodec
+from ooblexd.webrtc.exchange import Wishes
 from ooblexd.webrtc.peers import MOST_PEERS, Peers
 from tests.support.marker_delivery import prefer
 
@@ -31,7 +32,7 @@ async def offer(kind: str = "video", *, codec: str = "H264") -> str:
 
 def with_peers(body: Callable[[Peers], Awaitable[None]]) -> None:
     async def run() -> None:
-        peers = Peers(lambda _: True, lambda: None)
+        peers = Peers(Wishes(), lambda _: True, lambda: None)
         try:
             await body(peers)
         finally:

@@ -8,7 +8,8 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from ooblexd.frame import FrameHeader
-from ooblexd.webrtc.track import MOST_WAITING, EncodedUnit, PacketTrack
+from ooblexd.webrtc.exchange import EncodedUnit
+from ooblexd.webrtc.track import MOST_WAITING, PacketTrack
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
