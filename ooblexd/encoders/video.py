@@ -10,7 +10,6 @@ ring are encoded as they are.
 from __future__ import annotations
 
 import enum
-import logging
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,11 +26,11 @@ from ooblexd.pixels import Planes
 if TYPE_CHECKING:
     from ooblexd.pixels import Plane
 
-logger = logging.getLogger(__name__)
-
 RATE_HZ = 90_000  # of timestamps, as RTP has it for video
 LEAST_BIT_RATE = 150_000
 MOST_BIT_RATE = 8_000_000
+MOST_FPS = 120.0
+_USUAL_FPS = 30.0
 _BITS_PER_PIXEL = 0.09
 _KEYFRAME_EVERY = 1 << 16  # frames: never by itself
 _COLORSPACE = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709}
@@ -83,6 +82,9 @@ _CANDIDATES = {
         _Candidate(
             "libvpx",
             {
+                # With a least rate that is the wanted one libvpx keeps to it: else its
+                # first keyframe has 130 KB, not 40.
+                "minrate": "{bit_rate}",
                 "deadline": "realtime",
                 "cpu-used": "8",
                 "lag-in-frames": "0",
@@ -101,6 +103,7 @@ class Shape(NamedTuple):
     height: int
     full_range: bool
     matrix: Matrix
+    fps: float
 
 
 def usual_bit_rate(width: int, height: int, fps: float) -> int:
@@ -127,6 +130,7 @@ class VideoEncoder:
         self._bit_rate = bit_rate
         self._opened: _Opened | None = None
         self._last_pts = -1
+        self._fps = _USUAL_FPS
 
     @property
     def bit_rate(self) -> int:
@@ -136,6 +140,18 @@ class VideoEncoder:
     @bit_rate.setter
     def bit_rate(self, bit_rate: int) -> None:
         self._bit_rate = min(max(bit_rate, LEAST_BIT_RATE), MOST_BIT_RATE)
+
+    @property
+    def fps(self) -> float:
+        """Pictures a second that the bit rate is spread over."""
+        return self._fps
+
+    @fps.setter
+    def fps(self, fps: float) -> None:
+        # libx264 without delay counts pictures, not time. Another rate is another
+        # encoder, and a keyframe, so only one that matters is taken.
+        if abs(fps - self._fps) > self._fps / 4:
+            self._fps = min(max(fps, 1.0), MOST_FPS)
 
     def encode(
         self,
@@ -160,7 +176,7 @@ class VideoEncoder:
             EncoderError: No encoder could be opened, or it has failed.
         """
         planes = _even(planes)
-        shape = Shape(planes.width, planes.height, full_range, matrix)
+        shape = Shape(planes.width, planes.height, full_range, matrix, self._fps)
         opened = self._opened_for(shape)
         frame = opened.frame
         for plane, target in zip(planes, frame.planes, strict=True):
@@ -183,9 +199,7 @@ class VideoEncoder:
             if opened.context.bit_rate == self._bit_rate:
                 return opened
         self._opened = _open(self.codec, shape, self._bit_rate)
-        if self.name != self._opened.candidate.name:
-            self.name = self._opened.candidate.name
-            logger.info("%s is encoded by %s", self.codec.value, self.name)
+        self.name = self._opened.candidate.name
         return self._opened
 
 
@@ -222,7 +236,7 @@ def _context_of(
     context.width, context.height = shape.width, shape.height
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(1, RATE_HZ)
-    context.framerate = Fraction(30)
+    context.framerate = Fraction(round(shape.fps))
     context.bit_rate = bit_rate
     context.gop_size = _KEYFRAME_EVERY
     context.max_b_frames = 0
@@ -230,8 +244,11 @@ def _context_of(
     context.colorspace = _COLORSPACE[shape.matrix]
     context.color_range = ColorRange.JPEG if shape.full_range else ColorRange.MPEG
     # A second's worth may be spent early: a keyframe is ten times an ordinary picture.
-    rates = {"maxrate": str(bit_rate), "bufsize": str(bit_rate)}
-    context.options = {**candidate.options, **rates}
+    rates = {"maxrate": "{bit_rate}", "bufsize": "{bit_rate}"}
+    options = {**candidate.options, **rates}
+    context.options = {
+        name: value.format(bit_rate=bit_rate) for name, value in options.items()
+    }
     return context
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.encoders.video import VideoEncoder, usual_bit_rate
 from ooblexd.errors import EncoderError, WorkerSpentError
-from ooblexd.frame import Matrix, Step
+from ooblexd.frame import Matrix, Step, Verdict
 from ooblexd.pixels import copy_planes, new_planes, planes_of
 from ooblexd.webrtc.exchange import EncodedUnit
 
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 _KEYFRAME_EVERY_NS = 500 * NS_PER_MS  # at most, however many ask
 _LEAST_SHARE = 4  # of the usual bit rate; who can receive less has pauses
 _WORTHWHILE_SHARE = 5  # a smaller change of the bit rate is none
-_FPS = 30.0
+_USUAL_FPS = 30.0
+_INTERVALS = 16  # of which the mean is taken, roughly
 
 
 class VideoOutput:
@@ -53,6 +54,8 @@ class VideoOutput:
         self._encoders: dict[VideoCodec, VideoEncoder] = {}
         self._keyframe_ns: dict[VideoCodec, int] = {}
         self._shown: tuple[FrameHeader, Planes] | None = None
+        self._interval_ns = 0.0  # between pictures, as it has been of late
+        self._named: set[str] = set()
 
     @property
     def viewers(self) -> int:
@@ -104,8 +107,9 @@ class VideoOutput:
         """
         if self._thread is None or not self._thread.wishes.codecs:
             return
-        self._keep(header, planes)
         now_ns = monotonic_ns()
+        self._note_interval(header)
+        self._keep(header, planes)
         for codec in self._thread.wishes.codecs:
             self._encode(codec, header, planes, now_ns)
 
@@ -126,6 +130,16 @@ class VideoOutput:
         if self._thread is not None:
             self._thread.close()
 
+    def _note_interval(self, header: FrameHeader) -> None:
+        """Learn how far apart the source's pictures are."""
+        before = self._shown[0] if self._shown else None
+        if before is None or header.verdict is not Verdict.LIVE:
+            return
+        interval_ns = header.capture_ns - before.capture_ns
+        if before.verdict is Verdict.LIVE and 0 < interval_ns < NS_PER_S:
+            self._interval_ns = self._interval_ns or interval_ns
+            self._interval_ns += (interval_ns - self._interval_ns) / _INTERVALS
+
     def _keep(self, header: FrameHeader, planes: Planes) -> None:
         shown = self._shown
         size = (planes.width, planes.height)
@@ -143,8 +157,10 @@ class VideoOutput:
         self, codec: VideoCodec, header: FrameHeader, planes: Planes, now_ns: int
     ) -> None:
         assert self._thread is not None
-        usual = usual_bit_rate(planes.width, planes.height, _FPS)
+        fps = NS_PER_S / self._interval_ns if self._interval_ns else _USUAL_FPS
+        usual = usual_bit_rate(planes.width, planes.height, fps)
         encoder = self._encoders.setdefault(codec, VideoEncoder(codec, usual))
+        encoder.fps = fps
         estimate = self._thread.wishes.estimate or usual
         wanted = min(max(estimate, usual // _LEAST_SHARE), usual)
         if abs(wanted - encoder.bit_rate) > encoder.bit_rate // _WORTHWHILE_SHARE:
@@ -160,6 +176,9 @@ class VideoOutput:
         except EncoderError:
             logger.exception("%s cannot be encoded", codec.value)
             return
+        if encoder.name not in self._named:
+            self._named.add(encoder.name)
+            logger.info("%s is encoded by %s", codec.value, encoder.name)
         for packet in packets:
             if packet.is_keyframe:
                 self._keyframe_ns[codec] = now_ns

@@ -9,10 +9,16 @@ say so once, since watching works without them for most.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCCertificate, RTCPeerConnection
-from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpRtpfbPacket,
+    unpack_remb_fci,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CERTIFICATES = "_RTCPeerConnection__certificates"
+_SENT = "_RTCRtpSender__rtp_history"
 # Forward secrecy and AEAD first; the older two are what DTLS 1.2 peers have always had.
 _CIPHERS = b":".join(
     b"ECDHE-%s-%s" % (signature, cipher)
@@ -83,6 +90,7 @@ def hear_feedback(
     on_report: Callable[[], None],
     on_keyframe_wanted: Callable[[], None],
     on_estimate: Callable[[int], None],
+    may_resend: Callable[[], bool],
 ) -> None:
     """Have what a viewer reports reach an encoder that is not the sender's own.
 
@@ -94,11 +102,16 @@ def hear_feedback(
         on_report: Called whenever it says anything (RTCP).
         on_keyframe_wanted: Called when it can decode nothing until a keyframe comes.
         on_estimate: Called with the bits a second that it thinks it can receive (REMB).
+        may_resend: Says whether what was sent last might be sent now. If not, a packet
+            that was lost stays lost.
     """
     take = sender._handle_rtcp_packet  # noqa: SLF001 # what the adapter is for
 
     async def note(packet: AnyRtcpPacket) -> None:
         on_report()
+        is_nack = isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK
+        if is_nack and not may_resend():
+            return
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             try:
                 on_estimate(unpack_remb_fci(packet.fci)[0])
@@ -106,5 +119,16 @@ def hear_feedback(
                 return  # another application's
         await take(packet)
 
-    sender._handle_rtcp_packet = note  # type: ignore[method-assign] # noqa: SLF001
-    sender._send_keyframe = on_keyframe_wanted  # type: ignore[method-assign] # noqa: SLF001
+    theirs: Any = sender  # names that are nobody's but aiortc's
+    theirs._handle_rtcp_packet = note  # noqa: SLF001 # what the adapter is for
+    theirs._send_keyframe = on_keyframe_wanted  # noqa: SLF001 # likewise
+
+
+def forget_sent(sender: RTCRtpSender) -> None:
+    """Have no packet sent again that was sent before (NACK, RFC 4585).
+
+    aiortc 1.16 keeps the last 128, and asks nobody before it repeats one.
+    """
+    sent = getattr(sender, _SENT, None)
+    if sent is not None:
+        sent.clear()

@@ -18,7 +18,12 @@ from aiortc.sdp import candidate_from_sdp
 from ooblexd.clock import monotonic_ns
 from ooblexd.encoders.video import VideoCodec
 from ooblexd.errors import OfferError
-from ooblexd.webrtc.adapters import agreed_codec, hear_feedback, use_certificate
+from ooblexd.webrtc.adapters import (
+    agreed_codec,
+    forget_sent,
+    hear_feedback,
+    use_certificate,
+)
 from ooblexd.webrtc.track import PacketTrack
 
 if TYPE_CHECKING:
@@ -31,7 +36,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOST_CANDIDATES = 64
+_MOST_CANDIDATES = 48  # of a session; each is tried with each of ours
+_MOST = {"m=": 8, "a=extmap:": 128, "a=candidate:": _MOST_CANDIDATES}  # of an offer
+_UNREADABLE = (
+    *(ValueError, AssertionError, LookupError, AttributeError, TypeError),
+    *(RuntimeError, OverflowError),
+)
 _MDNS = re.compile(r"a=candidate:\S+ \d+ \w+ \d+ \S+\.local ")
 _CODECS = {"H264": VideoCodec.H264, "VP8": VideoCodec.VP8}
 _ORDER = {name: place for place, name in enumerate(_CODECS)}
@@ -67,8 +77,12 @@ class Peer:
         self.codec: VideoCodec | None = None
         self.estimate = 0
         self.heard_ns = monotonic_ns()
-        self.track = PacketTrack(may_show, lambda: want_keyframe(self))
+        self.track = PacketTrack(
+            may_show, lambda: want_keyframe(self), self._forget_sent
+        )
+        self._candidates = 0
         self._on_end = on_end
+        self._sender: RTCRtpSender | None = None
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         use_certificate(self._connection, certificate)
         self._connection.on("connectionstatechange", self._note_state)
@@ -87,8 +101,8 @@ class Peer:
         Raises:
             OfferError: It cannot be read, or wants nothing that we have.
         """
-        if "a=fingerprint:" not in offer:
-            raise OfferError("it is no SDP of WebRTC: there is no fingerprint in it")
+        _check_size(offer)
+        self._candidates = offer.count("a=candidate:")
         connection = self._connection
         # The order is aiortc's: preferences count only before the offer is known.
         transceiver = connection.addTransceiver(self.track, direction="sendonly")
@@ -99,10 +113,13 @@ class Peer:
             sdp = _without_mdns(offer)
             description = RTCSessionDescription(sdp=sdp, type="offer")
             await connection.setRemoteDescription(description)
+            for other in connection.getTransceivers():
+                if other is not transceiver:  # we send one track, and receive none
+                    other.direction = "inactive"
             await connection.setLocalDescription(await connection.createAnswer())
         except OperationError as error:
             raise OfferError("no codec in common: we have H264 and VP8") from error
-        except (ValueError, AssertionError, LookupError, AttributeError) as error:
+        except _UNREADABLE as error:
             # Its parser is not strict: what it cannot read raises anything of these.
             raise OfferError("it is no SDP that can be answered") from error
         if transceiver.currentDirection != "sendonly":
@@ -113,7 +130,9 @@ class Peer:
             on_report=self._note_report,
             on_keyframe_wanted=self.track.begin_anew,
             on_estimate=self._note_estimate,
+            may_resend=self.track.may_resend,
         )
+        self._sender = transceiver.sender
         return str(connection.localDescription.sdp)
 
     async def add_candidates(self, fragment: str) -> None:
@@ -122,7 +141,11 @@ class Peer:
         Raises:
             OfferError: They cannot be read, or belong to another session.
         """
-        for candidate in _candidates_in(fragment):
+        found = _candidates_in(fragment)
+        self._candidates += len(found)
+        if self._candidates > _MOST_CANDIDATES:
+            raise OfferError(f"more candidates than {_MOST_CANDIDATES}")
+        for candidate in found:
             try:
                 await self._connection.addIceCandidate(candidate)
             except (ValueError, InvalidStateError) as error:
@@ -132,6 +155,10 @@ class Peer:
         """End the connection."""
         self.track.stop()
         await self._connection.close()
+
+    def _forget_sent(self) -> None:
+        if self._sender is not None:
+            forget_sent(self._sender)
 
     def _note_report(self) -> None:
         self.heard_ns = monotonic_ns()
@@ -147,6 +174,20 @@ class Peer:
             self.track.begin_anew()
         elif state in ("failed", "closed"):
             self._on_end(self)
+
+
+def _check_size(offer: str) -> None:
+    """Refuse what would keep the loop busy that all viewers share.
+
+    Raises:
+        OfferError: It has more of something than any browser has.
+    """
+    if "a=fingerprint:" not in offer:
+        raise OfferError("it is no SDP of WebRTC: there is no fingerprint in it")
+    for begin, most in _MOST.items():
+        count = sum(line.startswith(begin) for line in offer.splitlines())
+        if count > most:
+            raise OfferError(f"{count} lines {begin}, allowed {most}")
 
 
 def _without_mdns(offer: str) -> str:
@@ -179,6 +220,4 @@ def _candidates_in(fragment: str) -> list[RTCIceCandidate]:
             # aioice knows no other protocol.
             if candidate.protocol.lower() == "udp" and not _MDNS.match(line):
                 found.append(candidate)
-    if len(found) > _MOST_CANDIDATES:
-        raise OfferError(f"{len(found)} candidates, allowed {_MOST_CANDIDATES}")
     return found

@@ -50,6 +50,10 @@ class Peers:
         self._peers: dict[str, Peer] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """Return how many have a session, whether their connection is there or not."""
+        return len(self._peers)
+
     async def obey(self, signal: Signal) -> Signalled:
         """Do what a viewer asks for, and return what it is to be told."""
         try:
@@ -80,7 +84,7 @@ class Peers:
         await asyncio.gather(*self._ending)
 
     async def _welcome(self, signal: Signal) -> Signalled:
-        if len(self._peers) >= MOST_PEERS:
+        if len(self._peers) >= MOST_PEERS and not self._make_room():
             detail = f"{MOST_PEERS} viewers watch by WebRTC already"
             return Signalled(signal.request, detail, 503)
         name = secrets.token_urlsafe(_NAME_BYTES)
@@ -88,14 +92,22 @@ class Peers:
             name, self._certificate, self._may_show, self._want_keyframe, self._end
         )
         self._peers[name] = peer
+        self._look_after(peer)
+        answer = ""
         try:
             answer = await peer.answer(signal.body)
-        except OfferError:
-            self._end(peer)
-            raise
-        self._update()
-        self._look_after(peer)
+        finally:
+            if not answer:
+                self._end(peer)
         return Signalled(signal.request, peer=name, body=answer)
+
+    def _make_room(self) -> bool:
+        """End whoever has been there for longest without a connection, if any."""
+        silent = (peer for peer in self._peers.values() if not peer.is_connected)
+        first = min(silent, key=lambda peer: peer.heard_ns, default=None)
+        if first is not None:
+            self._end(first)
+        return first is not None
 
     def _look_after(self, peer: Peer) -> None:
         """End the peer once it has said nothing for long; ICE notices half as soon."""
@@ -117,11 +129,14 @@ class Peers:
 
     def _want_keyframe(self, peer: Peer) -> None:
         if peer.codec is not None:
+            self._update()
             self.wishes.want_keyframe(peer.codec)
             self._on_wish()
 
     def _update(self) -> None:
-        wishes, peers = self.wishes, self._peers.values()
+        wishes = self.wishes
+        # A keyframe that is made before there is a connection is lost.
+        peers = [peer for peer in self._peers.values() if peer.is_connected]
         codecs = frozenset(peer.codec for peer in peers if peer.codec is not None)
         estimates = [peer.estimate for peer in peers if peer.estimate]
         wishes.estimate = min(estimates, default=0)

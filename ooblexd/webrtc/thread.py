@@ -9,25 +9,30 @@ An eventfd tells that there is something.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import Signalled
 from ooblexd.webrtc.exchange import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ooblexd.commands import Signal, Signalled
+    from ooblexd.commands import Signal
     from ooblexd.encoders.video import VideoCodec
     from ooblexd.frame import FrameHeader
     from ooblexd.webrtc.exchange import EncodedUnit
     from ooblexd.webrtc.peers import Peers
+
+logger = logging.getLogger(__name__)
 
 _BEAT_S = 0.5
 _OVERDUE_NS = 5 * NS_PER_S
@@ -52,7 +57,7 @@ class PeersThread:
         self._answers: deque[Signalled] = deque()
         self._loop = uvloop.new_event_loop()
         self._peers: Peers | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Signalled]] = set()
         self._beat_ns = 0  # 0: it has not begun
         self._thread = threading.Thread(target=self._run, name="webrtc", daemon=True)
         self._thread.start()
@@ -103,13 +108,22 @@ class PeersThread:
         self._loop.call_later(_BEAT_S, self._beat)
 
     def _begin(self, signal: Signal) -> None:
-        task = self._loop.create_task(self._answer(signal))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, signal: Signal) -> None:
         assert self._peers is not None, "made before the loop runs"
-        self._answers.append(await self._peers.obey(signal))
+        task = self._loop.create_task(self._peers.obey(signal))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._answer, signal))
+
+    def _answer(self, signal: Signal, task: asyncio.Task[Signalled]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._answers.append(task.result())
+        else:
+            logger.error("a signal cannot be answered", exc_info=error)
+            detail = "the daemon made a mistake; its log has it"
+            self._answers.append(Signalled(signal.request, detail, 500))
         self._wake()
 
     def _deliver(self, codec: VideoCodec, unit: EncodedUnit) -> None:

@@ -29,6 +29,8 @@ class PacketTrack(MediaStreamTrack):
     Args:
         may_show: Says whether a picture may be sent at this very moment.
         want_keyframe: Called when nothing else can be shown.
+        forget_sent: Called when what was sent may not be sent again: another chain made
+            what comes now.
 
     Attributes:
         sent: Pictures that were handed to the sender.
@@ -41,12 +43,15 @@ class PacketTrack(MediaStreamTrack):
         self,
         may_show: Callable[[FrameHeader], bool],
         want_keyframe: Callable[[], None],
+        forget_sent: Callable[[], None],
     ) -> None:
         super().__init__()
         self.sent = 0
         self.dropped = 0
         self._may_show = may_show
         self._want_keyframe = want_keyframe
+        self._forget_sent = forget_sent
+        self._last: FrameHeader | None = None
         self._units: deque[EncodedUnit] = deque()
         self._has_come = asyncio.Event()
         self._is_in_step = False  # what comes next refers only to what was sent
@@ -59,6 +64,10 @@ class PacketTrack(MediaStreamTrack):
             self._is_in_step = False
         self._units.append(unit)
         self._has_come.set()
+
+    def may_resend(self) -> bool:
+        """Say whether what was sent last might be sent now."""
+        return self._last is not None and self._may_show(self._last)
 
     def begin_anew(self) -> None:
         """Send nothing but a keyframe next."""
@@ -97,4 +106,7 @@ class PacketTrack(MediaStreamTrack):
             self._want_keyframe()
             return False
         self._is_in_step = True
+        if self._last is not None and self._last.revision != unit.header.revision:
+            self._forget_sent()
+        self._last = unit.header
         return True

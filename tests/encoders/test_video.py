@@ -140,3 +140,24 @@ def test_large_pictures_get_more_bits_within_bounds() -> None:
     assert usual_bit_rate(64, 36, 30) == 150_000
     assert usual_bit_rate(1280, 720, 30) == pytest.approx(2_500_000, rel=0.01)
     assert usual_bit_rate(4096, 2160, 60) == 8_000_000
+
+
+@pytest.mark.parametrize("fps", [10, 60])
+@pytest.mark.parametrize("codec", VideoCodec)
+def test_the_bit_rate_is_kept_whatever_the_rate_of_pictures(
+    codec: VideoCodec, fps: int
+) -> None:
+    random = np.random.default_rng(0)
+    encoder = VideoEncoder(codec, 1_000_000)
+    encoder.fps = fps
+    sizes = []
+    for n in range(4 * fps):
+        planes = new_planes(320, 180)
+        for plane in planes:
+            plane[:] = random.integers(100, 156, plane.shape)
+        packets = encoder.encode(
+            planes, n * NS_PER_S // fps, full_range=False, matrix=Matrix.BT601
+        )
+        sizes += [packet.size for packet in packets]
+
+    assert 8 * sum(sizes[fps:]) / 3 == pytest.approx(1_000_000, rel=0.3)

@@ -21,13 +21,16 @@ class Watched:
     def __init__(self) -> None:
         self.forbidden: set[int] = set()
         self.wanted = 0
-        self.track = PacketTrack(self._may_show, self._want)
+        self.forgotten = 0
+        self.track = PacketTrack(self._may_show, self._want, self._forget)
 
-    def put(self, *numbers: int, keyframes: tuple[int, ...] = ()) -> None:
+    def put(
+        self, *numbers: int, keyframes: tuple[int, ...] = (), revision: int = 1
+    ) -> None:
         for number in numbers:
             packet = cast("av.Packet[av.VideoStream]", av.Packet(bytes([number])))
             packet.is_keyframe = number in keyframes
-            header = FrameHeader(number, 64, 36, capture_ns=1)
+            header = FrameHeader(number, 64, 36, capture_ns=1, revision=revision)
             self.track.put(EncodedUnit(header, packet))
 
     async def take(self) -> list[int]:
@@ -45,6 +48,9 @@ class Watched:
 
     def _want(self) -> None:
         self.wanted += 1
+
+    def _forget(self) -> None:
+        self.forgotten += 1
 
 
 def run(body: Coroutine[None, None, None]) -> None:
@@ -105,5 +111,25 @@ def test_a_track_that_ends_says_so_to_whoever_waits() -> None:
         asyncio.get_running_loop().call_soon(watched.track.stop)
         with pytest.raises(MediaStreamError):
             await waiting
+
+    run(body())
+
+
+def test_what_another_chain_made_is_never_sent_again() -> None:
+    async def body() -> None:
+        watched = Watched()
+        assert not watched.track.may_resend()
+        watched.put(1, keyframes=(1,))
+        assert await watched.take() == [1]
+        assert watched.track.may_resend()
+
+        watched.forbidden = {1}  # the answer to a stricter chain has been given
+        assert not watched.track.may_resend()
+        assert watched.forgotten == 0
+
+        watched.put(2, keyframes=(2,), revision=2)
+        assert await watched.take() == [2]
+        assert watched.forgotten == 1
+        assert watched.track.may_resend()
 
     run(body())

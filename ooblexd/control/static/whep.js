@@ -14,9 +14,9 @@ export async function watch(name, video, stop, onQuality) {
   let session = null;
   const candidates = new Candidates(connection);
   const leave = () => {
-    connection.close();
     if (session) fetch(session, { method: "DELETE", keepalive: true }).catch(() => {});
     session = null;
+    connection.close();
   };
   addEventListener("pagehide", leave);
   try {
