@@ -48,7 +48,8 @@ def check_source(url: str, info: ValidationInfo) -> str:
     if '"' in url or "\\" in url:
         raise own_words("a source has no quotes or backslashes")
     if not _has_good_port(url):
-        raise own_words("a source's port must be 1 to 65535")
+        hint = "; write / # ? of a password as %2F %23 %3F" if "@" in url else ""
+        raise own_words(f"a source's port must be 1 to 65535{hint}")
     return url
 
 

@@ -50,6 +50,7 @@ _ADDRESSES = {
     "rtmps": rtmp_address,
     "udp": mpegts_address,
 }
+_TIMELESS = ("mpjpeg", "mjpeg")  # FFmpeg makes up that they have 25 a second
 _MOST_PACKETS = 600  # of a file, which comes as fast as it is read
 
 
@@ -141,6 +142,8 @@ def _probe_packets(
             for track in container.streams.audio
         )
         announced = stream.average_rate or stream.guessed_rate
+        if container.format.name in _TIMELESS:
+            announced = None
         assert watched.frame is not None
         video = VideoReport(
             codec=codec.name,
@@ -170,14 +173,17 @@ def _watch(
         SourceUnavailableError: No picture came, or none that can be decoded.
     """
     watched = _Watched()
+    is_timeless = container.format.name in _TIMELESS
     start_ns, watch_ns = options.now_ns(), int(watch_s * NS_PER_S)
     until_ns = last_ns = start_ns + int(options.open_timeout_s * NS_PER_S)
     for packet in _packets(container, options, watched):
-        if packet.pts is not None and packet.time_base is not None:
-            watched.times_s.append(float(packet.pts * packet.time_base))
+        arrived_s = (options.now_ns() - start_ns) / NS_PER_S
+        at_s = arrived_s if is_timeless else _time_of(packet)
+        if at_s is not None:
+            watched.times_s.append(at_s)
         for frame in _frames(packet):
-            if frame.key_frame and frame.time is not None:
-                watched.keys_s.append(frame.time)
+            if frame.key_frame and at_s is not None:
+                watched.keys_s.append(arrived_s if is_timeless else frame.time or at_s)
             if watched.frame is None:
                 watched.frame = frame
                 until_ns = options.now_ns() + watch_ns
@@ -190,6 +196,12 @@ def _watch(
     if watched.frame is None:
         raise SourceUnavailableError("no picture in what arrives")
     return watched
+
+
+def _time_of(packet: av.Packet[av.VideoStream]) -> float | None:
+    if packet.pts is None or packet.time_base is None:
+        return None
+    return float(packet.pts * packet.time_base)
 
 
 def _packets(

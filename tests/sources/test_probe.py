@@ -84,6 +84,13 @@ def test_http_camera_and_demo_are_looked_at(http: HttpCamera) -> None:
     assert (demo.transport, demo.audio, demo.warnings) == ("local", (), ())
 
 
+def test_the_rate_of_a_camera_that_tells_no_time_is_measured(http: HttpCamera) -> None:
+    video = video_of(probe(http.url("slow"), SourceOptions(), 2.0))
+
+    assert video.fps == pytest.approx(10, rel=0.15)
+    assert video.announced_fps == 0.0
+
+
 def test_b_frames_sound_and_size_of_a_file_are_told(tmp_path: Path) -> None:
     require_ffmpeg()
     path = tmp_path / "b.mp4"

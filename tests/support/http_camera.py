@@ -2,6 +2,7 @@
 
 ============  ============================================================
 /stream       parts with their length
+/slow         the same, ten a second
 /unsized      parts without it
 /locked       as ``/stream``, behind a login
 /frozen       stops after ten pictures, the connection stays
@@ -120,7 +121,8 @@ class _Request(BaseHTTPRequestHandler):
         self.shown.sent_ns = sent_ns = []
         with contextlib.suppress(ConnectionError):  # the reader went away
             number = 0
-            while not self.shown.stop.wait(1 / FPS):
+            period_s = 0.1 if path == "slow" else 1 / FPS
+            while not self.shown.stop.wait(period_s):
                 if number == 10 and path in ("frozen", "ending"):
                     break
                 self._send_part(path, pictures[number % len(pictures)])
@@ -139,4 +141,4 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing: the tests look at what the daemon logs."""
 
 
-_LIKE_STREAM = ("locked", "unsized", "frozen", "ending")
+_LIKE_STREAM = ("slow", "locked", "unsized", "frozen", "ending")
