@@ -25,6 +25,7 @@ that fits. The data of an error are its attributes, and its message is made from
     │   └── EffectRestsError         it is not called: it has ended its worker
     ├── EncoderError                 pictures cannot be encoded as viewers want them
     ├── OfferError                   a WebRTC offer cannot be answered (ValueError)
+    ├── ThreadHungError              a thread of a worker does not come round
     ├── WorkerSpentError             its process has no memory or descriptor left
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
@@ -232,6 +233,18 @@ class EncoderError(OoblexdError):
 
 class OfferError(OoblexdError, ValueError):
     """What a WebRTC peer offers cannot be read, or has nothing in common with us."""
+
+
+class ThreadHungError(OoblexdError):
+    """A thread does not come round, and only the end of its process ends it.
+
+    Attributes:
+        thread: Its name.
+    """
+
+    def __init__(self, thread: str) -> None:
+        self.thread = thread
+        super().__init__(f"the {thread} thread does not come round")
 
 
 class WorkerSpentError(OoblexdError):

@@ -15,7 +15,7 @@ import numpy as np
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.encoders.video import VideoEncoder, usual_bit_rate
-from ooblexd.errors import EncoderError, WorkerSpentError
+from ooblexd.errors import EncoderError, ThreadHungError
 from ooblexd.frame import Matrix, Step, Verdict
 from ooblexd.pixels import copy_planes, new_planes, planes_of
 from ooblexd.webrtc.exchange import EncodedUnit
@@ -79,12 +79,12 @@ class VideoOutput:
         """Do what the peers wish for, and return the answers that are due.
 
         Raises:
-            WorkerSpentError: Their thread hangs.
+            ThreadHungError: Theirs does.
         """
         if self._thread is None:
             return []
         if self._thread.is_hung:
-            raise WorkerSpentError("WebRTC")
+            raise ThreadHungError("WebRTC")
         answers = self._thread.answers()
         codecs = self._thread.wishes.codecs
         for codec in self._encoders.keys() - codecs:
