@@ -50,8 +50,8 @@ def _findings(name: str, stream: StreamPlan) -> list[Finding]:
     options = SourceOptions(stream.transport, open_timeout_s=OPEN_WITHIN_S)
     report = probe(stream.source, options, WATCH_S)
     if report.video is None:
-        remedy = f"is it on, and streams.{stream.name}.source right?"
-        return [fail(name, f"{report.source}: {report.reason}", remedy)]
+        text = f"{report.source}: {report.reason}"
+        return [fail(name, text, _remedy(stream, report.reason))]
     video = report.video
     size = f"{video.width}x{video.height}"
     text = f"{video.codec} {size} at {video.fps:.0f} fps, by {report.transport}"
@@ -74,3 +74,12 @@ def _foreign_owner(config_path: Path) -> str:
         return config_path.owner()
     except KeyError:
         return f"#{found.st_uid}"
+
+
+def _remedy(stream: StreamPlan, reason: str) -> str:
+    key = f"streams.{stream.name}.source"
+    if reason.startswith("login refused"):
+        return f"mend user and password in {key}"
+    if "://" not in stream.source:  # a file or a command of this machine
+        return f"mend {key}"
+    return f"is it on, and {key} right?"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ExitCode", "main"]
 
 _STDERR = 2
+_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_standard_streams()
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], ExitCode] = chosen.command
-    return command(chosen)
+    try:
+        code = command(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
 
 
 def _open_standard_streams() -> None:

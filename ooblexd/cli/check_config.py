@@ -29,7 +29,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _check_config(chosen: argparse.Namespace) -> ExitCode:
-    from ooblexd.config.load import check_config  # noqa: PLC0415 # heavy
+    from ooblexd.config.load import check_config, load_config  # noqa: PLC0415 # heavy
     from ooblexd.config.location import find_config_path  # noqa: PLC0415 # likewise
 
     location = find_config_path(chosen.file, os.environ)
@@ -41,5 +41,8 @@ def _check_config(chosen: argparse.Namespace) -> ExitCode:
     if location.is_demo:
         sys.stdout.write("no configuration file: `ooblexd run` starts the demo\n")
     else:
+        streams = load_config(chosen.file, os.environ).streams
+        for name in [name for name, stream in streams.items() if not stream.effects]:
+            sys.stdout.write(f"streams.{name} has no effects: it is shown as it is\n")
         sys.stdout.write(f"{location.path}: fine\n")
     return ExitCode.DONE

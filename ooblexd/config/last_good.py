@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+MOST_COPIES = 8  # of as many configuration files
 _ONLY_OWNER = 0o700
 
 
@@ -57,4 +58,12 @@ def keep_last_good(config_path: Path, digest: str, environ: Mapping[str, str]) -
     write_beside(kept, content)
     waiting_path(kept).replace(kept)
     sync_folder(kept.parent)
+    _forget_oldest(kept.parent)
     return True
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Keep few copies: passwords are in them, and files are tried and given up."""
+    copies = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+    for copy in copies[:-MOST_COPIES]:
+        copy.unlink(missing_ok=True)

@@ -101,7 +101,8 @@ def _read(location: Location) -> bytes | None:
         message = f"{location.path}: cannot be read: {reason.lower()}"
         raise ConfigError([message]) from exc
     if content is None and not location.is_demo:
-        raise ConfigError([f"{location.path}: there is no such file"])
+        message = "there is no such file; begin with one of config/examples"
+        raise ConfigError([f"{location.path}: {message}"])
     return content
 
 

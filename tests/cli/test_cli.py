@@ -109,7 +109,9 @@ def test_a_file_that_is_not_there_is_told_without_a_traceback(
     answer = ooblexd(*command, str(file))
 
     assert answer.returncode == ExitCode.USAGE
-    assert answer.stderr == f"{file}: there is no such file\n"
+    assert answer.stderr == (
+        f"{file}: there is no such file; begin with one of config/examples\n"
+    )
 
 
 def test_a_mistake_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
@@ -124,11 +126,35 @@ def test_a_mistake_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
 
 def test_a_good_file_is_fine(tmp_path: Path) -> None:
     file = tmp_path / "ooblexd.toml"
-    file.write_text('[streams.door]\nsource = "demo:"\n')
+    file.write_text('[streams.door]\nsource = "demo:"\neffects = ["blur"]\n')
 
     answer = ooblexd("check-config", str(file))
 
     assert (answer.returncode, answer.stdout) == (0, f"{file}: fine\n")
+
+
+def test_a_stream_that_hides_nothing_is_fine_but_told(tmp_path: Path) -> None:
+    file = tmp_path / "ooblexd.toml"
+    file.write_text('[streams.door]\nsource = "demo:"\n')
+
+    answer = ooblexd("check-config", str(file))
+
+    told = "streams.door has no effects: it is shown as it is\n"
+    assert (answer.returncode, answer.stdout) == (0, f"{told}{file}: fine\n")
+
+
+def test_who_has_read_enough_gets_no_traceback() -> None:
+    command = [sys.executable, "-m", "ooblexd", "install-service", "--print"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        told = running.stderr.read()
+
+    assert "Traceback" not in told
+    assert "BrokenPipe" not in told
 
 
 def test_a_port_in_use_names_its_holder_and_is_exit_code_3(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ooblexd.config.fallback import last_good_plan, safe_plan
-from ooblexd.config.last_good import keep_last_good, last_good_path
+from ooblexd.config.last_good import MOST_COPIES, keep_last_good, last_good_path
 from ooblexd.config.replacing import digest_of
 from ooblexd.errors import ConfigError
 
@@ -114,3 +114,16 @@ def test_the_copy_is_guarded_even_if_the_file_is_not(tmp_path: Path) -> None:
     copy = last_good_path(file, environ)
     assert copy.read_text() == GOOD + "# more\n"
     assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def test_copies_of_files_that_were_tried_and_given_up_do_not_pile_up(
+    tmp_path: Path,
+) -> None:
+    environ = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    files = [tmp_path / f"{number}.toml" for number in range(MOST_COPIES + 3)]
+    for file in files:
+        file.write_text(GOOD)
+        assert keep_last_good(file, digest_of(GOOD.encode()), environ)
+
+    kept = [file for file in files if last_good_path(file, environ).exists()]
+    assert kept == files[3:]

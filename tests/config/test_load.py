@@ -194,7 +194,9 @@ def test_more_streams_than_the_daemon_can_carry_are_a_problem() -> None:
 def test_missing_file_is_a_problem_that_names_it(tmp_path: Path) -> None:
     file = tmp_path / "none.toml"
 
-    assert check_config(file, {}) == [f"{file}: there is no such file"]
+    assert check_config(file, {}) == [
+        f"{file}: there is no such file; begin with one of config/examples"
+    ]
 
 
 def test_folder_in_the_place_of_the_file_is_a_problem(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_an_effect_is_switched_and_told_its_parameters_live(
         card.get_by_role("button", name="Pixelate faces", exact=True).click()
         page.get_by_role("button", name="Show it").click()
         eventually(lambda: effects_of(appliance) == [])
+        expect(card).to_contain_text("Shows everybody")
 
 
 def test_a_zone_is_drawn_on_the_picture(appliance: Appliance, browser: Browser) -> None:

@@ -89,6 +89,8 @@ export class Card {
   }
 
   markEffects(chain) {
+    const isCovered = chain.some(({ effect }) => isPrivacy(effect));
+    say(this.find(".bare"), isCovered ? "" : "Shows everybody");
     for (const chip of this.root.querySelectorAll(".chip")) {
       const isOn = chain.some(({ effect }) => effect === chip.dataset.effect);
       chip.classList.toggle("on", isOn);
