@@ -9,7 +9,6 @@ from ooblexd.control.openapi.operation import (
     Parameter,
     json_of,
 )
-from ooblexd.control.openapi.streams import STREAM_NAME
 
 _TEXT = {"type": "string"}
 _IF_NONE_MATCH = Parameter(
@@ -23,6 +22,10 @@ _HEALTH = {
     200: Answer("`healthy` or `degraded`.", json_of("HealthDocument")),
     503: Answer("`unhealthy`.", json_of("HealthDocument")),
 }
+
+
+# Whether there is such a stream the page finds out, and says.
+_ANY_NAME = Parameter("name", "path", "Of the stream.", _TEXT)
 
 
 def _page(
@@ -95,7 +98,7 @@ DAEMON = (
     ),
     _page("show_page", "/", "Show the page"),
     _page("show_docs", "/docs", "Show this description"),
-    _page("show_watch_page", "/watch/{name}", "Show a stream in a window", STREAM_NAME),
+    _page("show_watch_page", "/watch/{name}", "Show a stream in a window", _ANY_NAME),
     Operation(
         "load_file",
         "GET",
