@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from ooblexd.encoders.av_frame import copy_to_frame
 from ooblexd.frame import Matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ooblexd.pixels import Plane, Planes
+    from ooblexd.pixels import Planes
 
 _COLORSPACE = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709}
 
@@ -56,8 +57,7 @@ class JpegEncoder:
     ) -> NDArray[np.uint8]:
         """Return the picture as ``(height, width, 3)``, BGR, uint8, full range."""
         frame = self._frame_like(planes)
-        for plane, target in zip(planes, frame.planes, strict=True):
-            np.copyto(_rows_of(target, plane), plane)
+        copy_to_frame(planes, frame)
         bgr = self._reformatter.reformat(
             frame,
             format="bgr24",
@@ -90,10 +90,3 @@ def encode_bgr(bgr: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     if not done:
         raise ValueError(f"no JPEG of {bgr.shape[1]}x{bgr.shape[0]}")
     return np.asarray(data, np.uint8).reshape(-1)
-
-
-def _rows_of(target: av.video.plane.VideoPlane, plane: Plane) -> Plane:
-    """View the part of a padded plane that the picture fills."""
-    flat = np.frombuffer(memoryview(target), np.uint8)
-    rows = flat.reshape(-1, target.line_size)
-    return rows[: plane.shape[0], : plane.shape[1]]

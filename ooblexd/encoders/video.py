@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -19,12 +19,10 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 
 from ooblexd.clock import NS_PER_S
+from ooblexd.encoders.av_frame import copy_to_frame
 from ooblexd.errors import EncoderError
 from ooblexd.frame import Matrix
 from ooblexd.pixels import Planes
-
-if TYPE_CHECKING:
-    from ooblexd.pixels import Plane
 
 RATE_HZ = 90_000  # of timestamps, as RTP has it for video
 LEAST_BIT_RATE = 150_000
@@ -179,8 +177,7 @@ class VideoEncoder:
         shape = Shape(planes.width, planes.height, full_range, matrix, self._fps)
         opened = self._opened_for(shape)
         frame = opened.frame
-        for plane, target in zip(planes, frame.planes, strict=True):
-            np.copyto(_rows_of(target, plane), plane)
+        copy_to_frame(planes, frame)
         self._last_pts = max(round(at_ns * RATE_HZ / NS_PER_S), self._last_pts + 1)
         frame.pts = self._last_pts
         frame.pict_type = PictureType.I if is_keyframe else PictureType.NONE
@@ -256,10 +253,3 @@ def _even(planes: Planes) -> Planes:
     width, height = planes.width & ~1, planes.height & ~1
     half = np.s_[: height // 2, : width // 2]
     return Planes(planes.y[:height, :width], planes.u[half], planes.v[half])
-
-
-def _rows_of(target: av.video.plane.VideoPlane, plane: Plane) -> Plane:
-    """View the part of a padded plane that the picture fills."""
-    flat = np.frombuffer(memoryview(target), np.uint8)
-    rows = flat.reshape(-1, target.line_size)
-    return rows[: plane.shape[0], : plane.shape[1]]

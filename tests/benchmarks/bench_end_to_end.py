@@ -237,7 +237,7 @@ def test_another_program_can_be_measured(tmp_path: Path, name: str) -> None:
 
     result = measure_peer(Case("264", "none", 1, program=name), tmp_path, seconds=1)
 
-    if not result.ages_ms:
+    if result.note.startswith("not installed"):
         pytest.skip(result.note)
     assert min(result.ages_ms) > 0
     assert result.fps

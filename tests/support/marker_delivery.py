@@ -31,7 +31,7 @@ class MarkerJitterBuffer(JitterBuffer):
                 break
             packets.append(packet)
             if packet.marker:
-                data = b"".join(one._data for one in packets)  # type: ignore[attr-defined] # depayloaded
+                data = b"".join(one._data for one in packets)  # type: ignore[attr-defined] # the receiver adds it, once it has taken the payload out
                 self.remove(count + 1)
                 return JitterFrame(data, packet.timestamp)
         return super()._remove_frame(sequence_number)
