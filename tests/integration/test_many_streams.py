@@ -9,7 +9,7 @@ import pytest
 
 from ooblexd.config.load import load_config
 from tests.support.appliance import Appliance
-from tests.support.faults import footprint
+from tests.support.faults import footprint, footprint_at_rest
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_fifty_streams_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
         come_and_go(daemon, 1000)
         workers = {"supervisor", "control", "inference:0"}
         eventually(lambda: set(footprint(daemon).descriptors) <= workers, 20)
-        before = footprint(daemon)
+        before = footprint_at_rest(daemon)
 
         for first in range(0, STREAMS, AT_ONCE):
             come_and_go(daemon, first)

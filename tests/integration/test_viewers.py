@@ -17,7 +17,7 @@ import pytest
 from typing_extensions import Self
 
 from tests.support.appliance import Appliance
-from tests.support.faults import footprint
+from tests.support.faults import footprint, footprint_at_rest
 from tests.support.mjpeg import request_stream
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
@@ -111,7 +111,7 @@ def test_viewers_that_misbehave_cost_the_others_no_picture(
     with MjpegViewer(appliance.port, "door") as viewer:
         eventually(lambda: viewer.last() == "live", 15)
     eventually(lambda: appliance.stream("door")["viewers"] == 0, 10)
-    before = footprint(appliance)
+    before = footprint_at_rest(appliance)
 
     with contextlib.ExitStack() as stack:
         good = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,7 @@ effects = ["blur_faces"]
 source = "demo:"
 effects = ["blur_faces"]
 """
+AT_REST_S = 1.0  # without a change: nothing is being opened or closed
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _SHM = "/dev/shm"  # noqa: S108 # it is what is looked into
 
@@ -70,6 +72,25 @@ def footprint(appliance: Appliance) -> Footprint:
         {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()},  # noqa: PTH208 # likewise
         sum(int(kib) * 1024 for text in rollups for kib in _PSS.findall(text)),
     )
+
+
+def footprint_at_rest(appliance: Appliance) -> Footprint:
+    """Return what the daemon holds once that has not changed for a second.
+
+    Who asks the API, or has just watched, holds a socket for a moment longer.
+    """
+    held, since = footprint(appliance), time.monotonic()
+
+    def is_at_rest() -> bool:
+        nonlocal held, since
+        now = footprint(appliance)
+        if now.descriptors != held.descriptors:
+            since = time.monotonic()
+        held = now
+        return time.monotonic() - since > AT_REST_S
+
+    eventually(is_at_rest, 20)
+    return held
 
 
 def hit(appliance: Appliance, worker: str, number: signal.Signals) -> int:
@@ -120,7 +141,7 @@ def is_settled(appliance: Appliance) -> bool:
     return all(checks[f"source:{name}"]["reason"] == "" for name in STREAMS)
 
 
-def await_live(viewer: MjpegViewer, since: int = 0, within_s: float = 10.0) -> None:
+def await_live(viewer: MjpegViewer, since: int = 0, within_s: float = 20.0) -> None:
     """Return once more than ten pictures behind the first ``since`` are live."""
     eventually(lambda: viewer.pictures()[since:].count("live") > 10, within_s)
 
