@@ -160,6 +160,16 @@ take_from_apt() {
     )
 }
 
+# take_from_npm PACKAGE VERSION: put a package of npm into the environment.
+take_from_npm() {
+    local log=$venv/npm.log
+    [[ ! -d $venv/node_modules/$1 ]] || return 0
+    [[ -n $(command -v npm) ]] || return 1
+    say "taking $1 $2 from npm"
+    npm install --silent --no-save --no-package-lock --no-audit --no-fund \
+        --prefix "$venv" "$1@$2" >"$log" 2>&1 </dev/null
+}
+
 is_installed() {
     [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
 }

@@ -3,9 +3,10 @@
 #
 #   install_peers            what is missing; each peer on its own
 #
-# Python packages are wheels in .venv-peers/packages; programs are taken out of Debian's
-# packages into .venv-peers/root, and the machine stays as it is. A peer that cannot be
-# had leaves its reason in .venv-peers/NAME.missing, and the tables say so.
+# Python packages are wheels in .venv-peers/packages, or in an environment of the peer's
+# own where they are many; programs are taken out of Debian's packages into
+# .venv-peers/root, and the machine stays as it is. A peer that cannot be had leaves its
+# reason in .venv-peers/NAME.missing, and the tables say so.
 
 # The folder of a peer's packages depends on the interpreter and the machine.
 install_peers() {
@@ -22,6 +23,8 @@ install_peers() {
     install_peer redis peer_redis
     install_peer ffmpeg peer_program ffmpeg
     install_peer motion peer_program motion
+    install_peer vidgear peer_environment vidgear 'vidgear[asyncio]==0.3.6' \
+        opencv-python-headless
 }
 
 # install_peer NAME COMMAND...: unless it is there; what fails now is tried next time.
@@ -42,6 +45,16 @@ install_peer() {
 peer_wheels() {
     "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off \
         --quiet --only-binary=:all: --upgrade --target "$peers/packages" "$@" </dev/null
+}
+
+# peer_environment NAME PACKAGE...: what needs other versions than the rest may.
+peer_environment() {
+    local environment=$peers/$1
+    shift
+    rm -rf -- "$environment"
+    "$venv/bin/python" -m venv "$environment" || return
+    "$environment/bin/python" -m pip install --disable-pip-version-check \
+        --progress-bar off --quiet --only-binary=:all: "$@" </dev/null
 }
 
 peer_redis() {

@@ -7,10 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
+from ooblexd.config.load import check_config
 from tests.support.repository import ROOT, imports_of, module_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = (
     "tools/run",
@@ -49,6 +54,27 @@ def test_no_shell_script_has_a_mistake_that_shellcheck_knows() -> None:
         pytest.skip("apt install shellcheck")
 
     subprocess.run(["shellcheck", "-x", "-P", "tools", *COMMANDS], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("form", ["--config {}", "--config={}"])
+def test_a_missing_configuration_is_told_before_anything_is_installed(
+    tmp_path: Path, form: str
+) -> None:
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    missing = tmp_path / "door.toml"
+
+    answer = subprocess.run(
+        [tmp_path / "tools/run", *form.format(missing).split()],
+        # Nothing could be installed by it.
+        env={"PATH": os.environ["PATH"], "PYTHON": str(tmp_path / "no-python")},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines() == check_config(missing, {})
 
 
 def test_ci_checks_and_tests() -> None:
