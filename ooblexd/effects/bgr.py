@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ooblexd.effects import telling_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ooblexd.detection import Detections
     from ooblexd.effects import BgrEffect, FrameTime
     from ooblexd.pixels import Plane, Planes
 
@@ -55,6 +58,7 @@ class OnBgr:
 
     def __init__(self, effect: BgrEffect) -> None:
         self._effect = effect
+        self._telling = telling_of(effect)
 
     def apply(self, planes: Planes, at: FrameTime) -> bool:
         """See `ooblexd.effects.Effect.apply`; converts there and back."""
@@ -66,6 +70,10 @@ class OnBgr:
     def apply_to(self, picture: Picture, at: FrameTime) -> bool:
         """Change a picture that stays BGR for a neighbour that wants it so too."""
         return self._effect.apply(picture.bgr(), at)
+
+    def tell(self, found: Detections | None) -> Detections | None:
+        """See `ooblexd.effects.Telling.tell`."""
+        return found if self._telling is None else self._telling.tell(found)
 
     def close(self) -> None:
         """See `ooblexd.effects.Effect.close`."""

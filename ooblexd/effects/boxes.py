@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,16 +83,26 @@ class Box(NamedTuple):
         return self.joined(other) == self
 
 
+class Opinion(Enum):
+    """What a second look at a detection said."""
+
+    FACE = "a face"
+    UNSURE = "perhaps a face, or nobody looked"
+    NO_FACE = "no face"
+
+
 class Found(NamedTuple):
     """One detection.
 
     Attributes:
         box: Where.
         score: How sure the network is, 0..1.
+        opinion: That of others, where the network was not sure.
     """
 
     box: Box
     score: float
+    opinion: Opinion = Opinion.UNSURE
 
 
 def distinct(found: Iterable[Found], same_iou: float = 0.3) -> list[Found]:

@@ -79,6 +79,11 @@ class FacesParameters(Parameters):
         description="`high` looks at smaller parts as well: it finds faces two thirds "
         "as large and costs four times as much.",
     )
+    doubtful: Literal["look_again", "cover"] = Field(
+        default="look_again",
+        description="What may be no face: `look_again` leaves it alone once two other "
+        "networks have taken it for none three times, `cover` never does.",
+    )
 
 
 class BlurParameters(Parameters):

@@ -9,10 +9,14 @@ One clear frame is a leak, so every choice here errs towards covering:
 - The covered area follows a face without delay (it always holds the newest detection)
   and only shrinks slowly, which also calms the jitter of the detector.
 - To keep a track takes a lower score than to start one.
+- Only what a second look (`second_look`) has taken for no face three times, and never
+  for one, is left uncovered. Its track lives on as long as any, so that the thing is
+  known when it is detected again; but a face that passes before it is not mistaken for
+  it, and looks that are not sure make it doubtful again.
 
 After a cut the old covers stay until they have been held long enough, and the new faces
 are covered as first sightings. There is no track then that a weak detection could keep,
-so in a new scene it may start one.
+so in a new scene it may start one, unless a second look sees no face.
 """
 
 from __future__ import annotations
@@ -22,9 +26,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ooblexd.clock import NS_PER_S
+from ooblexd.effects.boxes import Opinion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ooblexd.effects.boxes import Box, Found
 
@@ -37,6 +42,12 @@ _NEWEST_SPEED_SHARE = 0.6
 _SHRINK_TIME_S = 0.25
 _REACH = 1.0
 _SIZE_RATIO = 2.5
+
+SURE_SCORE = 0.6
+"""A detection so sure needs no second look: false ones of the demo had 0.54 at most."""
+
+_ENOUGH_REFUSALS, _MOST_REFUSALS, _UNSURE_UNDOES = 3, 6, 2
+_SAME_THING = 0.4  # IoU
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,9 @@ class Track:
         speed: x and y, in pixels per second.
         seen_ns: Capture time of the frame it was seen in.
         sightings: How often it was seen.
+        score: How sure the detector was, the last time.
+        is_sure: Whether it was ever known to be a face.
+        refusals: How often in a row, about, it was taken for none.
     """
 
     box: Box
@@ -69,6 +83,23 @@ class Track:
     speed: tuple[float, float]
     seen_ns: int
     sightings: int = 1
+    score: float = 0.0
+    is_sure: bool = False
+    refusals: int = 0
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is no face, as far as anybody can tell: then it is not covered."""
+        return self.refusals >= _ENOUGH_REFUSALS and not self.is_sure
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was taken for no face so often that it need not be asked often."""
+        return self.refusals >= _MOST_REFUSALS and not self.is_sure
+
+    def is_of(self, box: Box) -> bool:
+        """Say whether ``box`` can only be the same thing, at the same place."""
+        return self.box.iou(box) >= _SAME_THING
 
     def moved_by(self, at_ns: int) -> tuple[float, float]:
         """Return how far it should have come at ``at_ns``, x and y in pixels."""
@@ -113,11 +144,26 @@ def advance(
     ]
     used = set(pairs.values())
     new = [
-        Track(one.box, one.box, (0.0, 0.0), at_ns)
+        _judged(_started(one, at_ns), one.opinion, one.score)
         for j, one in enumerate(found)
-        if j not in used and (is_new_scene or one.score >= limits.start_score)
+        if j not in used and _may_start(one, limits, is_new_scene=is_new_scene)
     ]
     return (*seen, *held, *new)
+
+
+def looked_again(
+    tracks: Sequence[Track], again: Mapping[Box, Opinion]
+) -> tuple[Track, ...]:
+    """Return the tracks after a second look at some of them.
+
+    Args:
+        tracks: What the previous frames left.
+        again: What was seen where tracks are and nothing was found, by their boxes.
+    """
+    return tuple(
+        _judged(track, again[track.box]) if track.box in again else track
+        for track in tracks
+    )
 
 
 def _paired(
@@ -140,6 +186,8 @@ def _paired(
 def _distance(track: Track, box: Box, at_ns: int) -> float:
     """Return how far ``box`` is from where the face should be, in sizes of the face."""
     size = max(track.box.size, box.size)
+    if track.is_refused and not track.is_of(box):
+        return math.inf
     if size > _SIZE_RATIO * min(track.box.size, box.size):
         return math.inf
     moved = track.box.moved(*track.moved_by(at_ns))
@@ -150,10 +198,31 @@ def _from(track: Track, box: Box) -> float:
     return math.dist(track.box.centre, box.centre)
 
 
+def _may_start(one: Found, limits: TrackLimits, *, is_new_scene: bool) -> bool:
+    if one.score >= limits.start_score:
+        return True
+    return is_new_scene and one.opinion is not Opinion.NO_FACE
+
+
+def _started(one: Found, at_ns: int) -> Track:
+    return Track(one.box, one.box, (0.0, 0.0), at_ns, score=one.score)
+
+
+def _judged(track: Track, opinion: Opinion, score: float = 0.0) -> Track:
+    """Return the track after what the newest detection, or another look, has said."""
+    if score >= SURE_SCORE or opinion is Opinion.FACE:
+        return replace(track, is_sure=True, refusals=0)
+    if opinion is Opinion.NO_FACE:
+        return replace(track, refusals=min(track.refusals + 1, _MOST_REFUSALS))
+    return replace(track, refusals=max(0, track.refusals - _UNSURE_UNDOES))
+
+
 def _followed(track: Track, one: Found, at_ns: int, limits: TrackLimits) -> Track:
+    track = _judged(track, one.opinion, one.score)
     elapsed_s = _seconds(track.seen_ns, at_ns)
     if elapsed_s <= 0:
-        return replace(track, box=one.box, shown=track.shown.joined(one.box))
+        joined = track.shown.joined(one.box)
+        return replace(track, box=one.box, shown=joined, score=one.score)
     old, new = track.box.centre, one.box.centre
     step = (new[0] - old[0], new[1] - old[1])
     left = math.exp(-elapsed_s / _SHRINK_TIME_S)
@@ -162,7 +231,15 @@ def _followed(track: Track, one: Found, at_ns: int, limits: TrackLimits) -> Trac
     # it moves.
     is_weak = one.score < limits.start_score
     speed = track.speed if is_weak else _speed(track, step, elapsed_s)
-    return Track(one.box, one.box.joined(shrunk), speed, at_ns, track.sightings + 1)
+    return replace(
+        track,
+        box=one.box,
+        shown=one.box.joined(shrunk),
+        speed=speed,
+        seen_ns=at_ns,
+        sightings=track.sightings + 1,
+        score=one.score,
+    )
 
 
 def _speed(

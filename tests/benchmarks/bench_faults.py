@@ -149,6 +149,7 @@ class Bench:
             eventually(partial(_shows_live, watching, since), 20)
             first = next(one for one in watching.parts[since:] if one.picture == "live")
             if has_survived:  # the next fault is not to be this one's late end
+                eventually(lambda: appliance.pid_of(whom) != 0, 20)
                 self._do("SIGKILL", whom)
         parts = [part for viewer in viewers for part in viewer.parts]
         return Fault(

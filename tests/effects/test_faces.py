@@ -1,26 +1,33 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from dataclasses import astuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from ooblexd.detection import Label
 from ooblexd.effects import EffectContext, build_effect
 from ooblexd.effects.analysis import EveryFrame
-from ooblexd.effects.boxes import Box, Found
+from ooblexd.effects.boxes import Box, Found, Opinion
 from ooblexd.effects.face_finder import FaceFinder, squares, whole
 from ooblexd.effects.faces import WARM_AFTER, Faces
+from ooblexd.effects.second_look import Looked
 from ooblexd.engines import Engines
 from ooblexd.pixels import Planes, new_planes
+from ooblexd.sources.demo import DEMO_CLIP
 from tests.support.clips import clip, copied, independent_detector, scaled
 from tests.support.contracts import EffectContract, at_frame
 from tests.support.effects import effect_plan
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ooblexd.effects import Effect
+    from ooblexd.effects.tracks import Track
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +106,54 @@ def test_a_picture_without_faces_is_hardly_touched(engines: Engines) -> None:
     assert max(shares) <= 0.1
 
 
+@pytest.mark.parametrize(("name", "step"), [(str(DEMO_CLIP), 3), ("face.mp4", 2)])
+@pytest.mark.timeout(60)
+def test_around_the_faces_hardly_a_picture_is_altered(
+    engines: Engines, name: str, step: int
+) -> None:
+    detector, pictures, fps = independent_detector(), clip(name)[::step], 10
+    effect, errors = build(engines), []
+    held: deque[list[Box]] = deque(maxlen=1 + fps)  # a face that left is held for 1 s
+    for sequence, before in enumerate(pictures):
+        after = copied(before)
+        may_be_shown = effect.apply(after, at_frame(sequence, fps))
+        size = before.width, before.height
+        views = [whole(*size), *squares(*size)]
+        held.append([f.box for view in views for f in detector.find(before, view, 0.3)])
+        if may_be_shown:
+            outside = np.ones(before.y.shape, bool)
+            for left, top, right, bottom in chain.from_iterable(held):
+                x, y = (right - left) * 0.75, (bottom - top) * 0.75
+                outside[
+                    max(0, int(top - y)) : max(0, int(bottom + y)),
+                    max(0, int(left - x)) : max(0, int(right + x)),
+                ] = False
+            error = (before.y.astype("f4") - after.y)[outside]
+            errors.append(np.mean(error**2) + 1e-3)
+
+    assert decibels(np.mean(errors)) >= 30  # of the clip
+    # What is taken for a face is covered until it was looked at three times.
+    assert np.mean(decibels(np.array(errors)) >= 30) >= 0.95
+    assert decibels(max(errors)) >= 27
+
+
+def decibels(squared_error: Any) -> Any:
+    """Return the peak signal-to-noise ratio of 8 bits."""
+    return 10 * np.log10(255**2 / squared_error)
+
+
+def test_who_wants_has_all_covered_that_might_be_a_face(engines: Engines) -> None:
+    pictures = clip("face.mp4")[::2]  # a suit in it is taken for a face
+    altered = []
+    for doubtful in ("look_again", "cover"):
+        plan = effect_plan("blur_faces", doubtful=doubtful)
+        left = shown(build_effect(plan, EffectContext(engines)), pictures, 10)
+        pairs = zip(left, pictures[-len(left) :], strict=True)
+        altered.append(sum(float((a.y != b.y).mean()) for a, b in pairs))
+
+    assert altered[1] > 1.3 * altered[0]
+
+
 def test_nothing_is_shown_before_five_frames_are_analysed(engines: Engines) -> None:
     effect, pictures = build(engines), clip("face.mp4")
 
@@ -129,11 +184,10 @@ def test_for_five_frames_after_a_cut_a_weak_detection_is_covered(
     weak = [Found(Box(100, 100, 160, 160), 0.25)]
     numbers = iter(range(100))
 
-    def analyse(_: Planes) -> list[Found]:
-        return weak if next(numbers) >= weak_from else []
+    def analyse(_: Planes, __: Sequence[Track], ___: float) -> Looked:
+        return Looked(weak if next(numbers) >= weak_from else [])
 
-    plan = effect_plan("blur_faces")
-    effect = Faces(plan, EveryFrame(analyse), plan.parameters)
+    effect = Faces(effect_plan("blur_faces"), EveryFrame, analyse)
     for sequence in range(20):
         picture = street if sequence < 10 else face
         planes = copied(picture)
@@ -202,7 +256,12 @@ def test_tracked_mode_covers_the_face_between_analyses(engines: Engines) -> None
     eventually(is_warm)
     after = copied(face)
     effect.apply(after, at_frame(next(sequence), fps=500))
+    assert isinstance(effect, Faces)
+    told = effect.tell(None)
     effect.close()
+
+    assert abs(told[0].x + told[0].width / 2 - 281 / 640) < 0.03
+    assert abs(told[0].y + told[0].height / 2 - 117 / 480) < 0.03
 
     inside = np.s_[70:170, 230:330]
     sharp, soft = (
@@ -210,6 +269,84 @@ def test_tracked_mode_covers_the_face_between_analyses(engines: Engines) -> None
         np.diff(after.y[inside].astype(int)),
     )
     assert np.abs(soft).mean() < 0.4 * np.abs(sharp).mean()
+
+
+def test_a_face_is_told_of_where_it_is_and_not_where_it_was(engines: Engines) -> None:
+    effect, portrait = build(engines), scaled(clip("face.mp4")[0], 320, 240)
+    blank = copied(scaled(clip("pedestrians.mp4")[0], 640, 480))
+    assert isinstance(effect, Faces)
+    told = []
+    for sequence, left in enumerate([40, 60, 80, None]):
+        scene = copied(blank)
+        if left is not None:
+            paste(portrait, scene, left)
+        effect.apply(scene, at_frame(sequence))
+        told.append([one for one in effect.tell(None) if one.height > 0.1])
+
+    for left, found in zip([40, 60, 80], told[:3], strict=True):
+        (one,) = found  # it is at 111 to 170, 29 to 88 of the portrait
+        assert one.label is Label.FACE
+        assert one.score > 0.3
+        assert one.x * 640 == pytest.approx(left + 111, abs=15)
+        assert one.y * 480 == pytest.approx(29, abs=15)
+        assert one.width * 640 == pytest.approx(59, abs=20)
+        assert one.height * 480 == pytest.approx(59, abs=20)
+    assert told[3] == [], "it is covered for a while, but was not seen"
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "opinions", "is_told"),
+    [
+        ("look_again", [Opinion.FACE], True),
+        ("look_again", [Opinion.UNSURE], False),
+        ("look_again", [Opinion.NO_FACE], False),
+        ("look_again", [Opinion.UNSURE, Opinion.FACE, Opinion.UNSURE], True),
+        ("cover", [Opinion.UNSURE], True),
+    ],
+)
+def test_what_might_be_a_face_is_covered_and_not_told(
+    *, doubtful: str, opinions: list[Opinion], is_told: bool
+) -> None:
+    face, said = Box(100, 100, 160, 160), iter(opinions)
+
+    def analyse(_: Planes, __: Sequence[Track], ___: float) -> Looked:
+        return Looked([Found(face, 0.4, next(said))])
+
+    plan = effect_plan("blur_faces", doubtful=doubtful)
+    effect, picture = Faces(plan, EveryFrame, analyse), clip("face.mp4")[0]
+    for sequence in range(len(opinions)):
+        after = copied(picture)
+        effect.apply(after, at_frame(sequence))
+
+    assert not np.array_equal(after.y, picture.y)
+    assert len(effect.tell(None)) == is_told
+
+
+@pytest.mark.parametrize(
+    ("box", "told"),
+    [
+        (Box(64, 48, 128, 96), (0.1, 0.1, 0.1, 0.1)),
+        (Box(-64, -48, 64, 48), (0, 0, 0.1, 0.1)),
+        (Box(576, 432, 800, 600), (0.9, 0.9, 0.1, 0.1)),
+        (Box(-64, 0, -2, 48), None),
+    ],
+)
+def test_faces_are_told_of_as_shares_of_the_picture(
+    box: Box, told: tuple[float, ...] | None
+) -> None:
+    def analyse(_: Planes, __: Sequence[Track], ___: float) -> Looked:
+        return Looked([Found(box, 0.9)])
+
+    effect = Faces(effect_plan("blur_faces"), EveryFrame, analyse)
+    effect.apply(copied(clip("face.mp4")[0]), at_frame(0))
+    found = effect.tell(None)
+
+    if told is None:
+        assert found == ()
+        return
+    ((label, score, *place),) = [astuple(one) for one in found]
+    assert (label, score) == (Label.FACE, 0.9)
+    assert place == pytest.approx(told)
 
 
 def test_squares_see_all_of_a_picture_whatever_its_shape() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ooblexd.detection import Detection, Label
 from ooblexd.effects.overlay import drawable
 from ooblexd.effects.privacy_zone import PrivacyZone
 from ooblexd.pixels import Planes, new_planes
@@ -235,6 +237,33 @@ def test_a_zone_leaves_the_rest_alone(street: Planes) -> None:
     assert np.all(planes.y[: height // 2, : width // 2] == 60)
     assert np.array_equal(planes.y[height // 2 + 3 :], street.y[height // 2 + 3 :])
     assert np.array_equal(planes.y[:, width // 2 + 3 :], street.y[:, width // 2 + 3 :])
+
+
+@given(
+    points=st.lists(
+        st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=3, unique=True
+    ),
+    place=st.tuples(*[st.floats(0, 0.9)] * 2),
+    edge=st.floats(0, 0.1),
+)
+@settings(max_examples=60)
+def test_of_what_a_zone_covers_nothing_is_told(
+    points: list[tuple[float, float]], place: tuple[float, float], edge: float
+) -> None:
+    planes = new_planes(96, 54)
+    for plane in planes:
+        plane.fill(10)
+    effect = PrivacyZone([[list(point) for point in points]], "fill")
+    effect.apply(planes, at_frame(0))
+
+    one = Detection(Label.FACE, 0.9, *place, edge, edge)
+
+    left, top = int(place[0] * 96), int(place[1] * 54)
+    right = max(math.ceil((place[0] + edge) * 96), left + 1)
+    bottom = max(math.ceil((place[1] + edge) * 54), top + 1)
+    is_covered = bool((planes.y[top:bottom, left:right] == 60).any())
+    assert effect.tell((one,)) == (() if is_covered else (one,))
+    assert effect.tell(None) is None
 
 
 def test_a_blurred_zone_keeps_no_more_than_a_few_means(street: Planes) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S
-from ooblexd.effects.boxes import Box, Found
-from ooblexd.effects.tracks import Track, TrackLimits, advance
+from ooblexd.effects.boxes import Box, Found, Opinion
+from ooblexd.effects.tracks import SURE_SCORE, Track, TrackLimits, advance, looked_again
 
 LIMITS = TrackLimits(start_score=0.3, hold_ns=NS_PER_S)
 FRAME_NS = 40 * NS_PER_MS
@@ -13,7 +14,10 @@ FRAME_NS = 40 * NS_PER_MS
 edges = st.floats(-200, 4000)
 sizes = st.floats(2, 800)
 boxes = st.builds(lambda x, y, s: Box(x, y, x + s, y + s), edges, edges, sizes)
-detections = st.lists(st.builds(Found, boxes, st.floats(0.2, 1.0)), max_size=8)
+opinions = st.sampled_from(Opinion)
+detections = st.lists(
+    st.builds(Found, boxes, st.floats(0.2, 1.0), opinions), max_size=8
+)
 
 
 def holds(outer: Box, inner: Box) -> bool:
@@ -45,7 +49,14 @@ def test_in_a_new_scene_a_weak_detection_is_covered_too(found: list[Found]) -> N
     tracks = advance((), found, 0, LIMITS, is_new_scene=True)
 
     for one in found:
-        assert any(holds(track.area(0), one.box) for track in tracks)
+        if one.score >= LIMITS.start_score or one.opinion is not Opinion.NO_FACE:
+            assert any(holds(track.area(0), one.box) for track in tracks)
+
+
+def test_in_a_new_scene_a_weak_detection_that_is_no_face_is_not() -> None:
+    weak = [Found(Box(0, 0, 90, 90), 0.25, Opinion.NO_FACE)]
+
+    assert advance((), weak, 0, LIMITS, is_new_scene=True) == ()
 
 
 @given(detections, st.integers(1, 25))
@@ -105,6 +116,7 @@ def test_a_weak_detection_keeps_a_face_but_starts_none() -> None:
 
     assert started == ()
     assert kept[0].sightings == 2
+    assert kept[0].score == 0.25
 
 
 def test_the_covered_area_shrinks_slowly() -> None:
@@ -133,3 +145,76 @@ def test_a_clock_that_stands_still_loses_no_face() -> None:
     tracks = advance(tracks, [Found(second, 0.9)], 0, LIMITS)
 
     assert tracks[0].area(0).holds(first.joined(second))
+
+
+VAN = Box(1100, 80, 1150, 130)
+
+
+def judged(*opinions: Opinion, score: float = 0.4) -> tuple[Track, ...]:
+    """Return what is known of one thing of which these opinions were had in turn."""
+    tracks: tuple[Track, ...] = ()
+    for number, opinion in enumerate(opinions):
+        found = [Found(VAN, score, opinion)]
+        tracks = advance(tracks, found, number * FRAME_NS, LIMITS)
+    return tracks
+
+
+@given(st.lists(opinions, min_size=1, max_size=12))
+def test_only_what_is_refused_thrice_and_was_never_a_face_is_left_uncovered(
+    had: list[Opinion],
+) -> None:
+    (track,) = judged(*had)
+
+    if track.is_refused:
+        assert had.count(Opinion.NO_FACE) >= 3
+        assert Opinion.FACE not in had
+
+
+@pytest.mark.parametrize(
+    ("before", "is_covered"),
+    [
+        ("RR", True),
+        ("RRR", False),
+        ("RRU", True),
+        ("RRURR", True),
+        ("RRRRRRU", False),
+        ("RRRRRRUU", True),
+        ("RRRRRRF", True),
+        ("FRRRRRR", True),
+    ],
+)
+def test_opinions_add_up(before: str, *, is_covered: bool) -> None:
+    letters = {"R": Opinion.NO_FACE, "U": Opinion.UNSURE, "F": Opinion.FACE}
+
+    (track,) = judged(*(letters[letter] for letter in before))
+
+    assert track.is_refused != is_covered
+
+
+def test_a_sure_detection_of_what_was_refused_is_covered() -> None:
+    tracks = judged(*[Opinion.NO_FACE] * 6)
+
+    (track,) = advance(tracks, [Found(VAN, SURE_SCORE)], 6 * FRAME_NS, LIMITS)
+
+    assert not track.is_refused
+
+
+def test_a_face_beside_what_was_refused_is_not_taken_for_it() -> None:
+    tracks = judged(*[Opinion.NO_FACE] * 6)
+    face = Found(VAN.moved(25, 0), 0.4)
+
+    tracks = advance(tracks, [face], 6 * FRAME_NS, LIMITS)
+
+    assert [track.box for track in tracks if not track.is_refused] == [face.box]
+
+
+def test_a_doubtful_track_that_nothing_confirms_ends_before_the_hold() -> None:
+    tracks, other = judged(Opinion.UNSURE), Box(0, 0, 50, 50)
+
+    for number in range(1, 4):
+        assert not tracks[0].is_refused
+        again = {VAN: Opinion.NO_FACE, other: Opinion.NO_FACE}
+        tracks = looked_again(tracks, again)
+        tracks = advance(tracks, [], number * FRAME_NS, LIMITS)
+
+    assert tracks[0].is_refused

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import cv2
@@ -23,19 +26,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NOBODY = DATA / "pedestrians.mp4"
-TOML = f"""
-[streams.face]
-source = "file:{DEMO_CLIP}"
-max_fps = 5
-effects = ["blur_faces"]
+    from tests.support.centerface import Face
 
-[streams.nobody]
-source = "file:{NOBODY}"
-max_fps = 5
+NOBODY = DATA / "pedestrians.mp4"
+CLIPS = {
+    "face": DEMO_CLIP,
+    "nobody": NOBODY,
+}
+FPS = 5
+TOML = "".join(
+    f"""
+[streams.{name}]
+source = "file:{path}"
+max_fps = {FPS}
 effects = ["blur_faces"]
 """
+    for name, path in CLIPS.items()
+)
 PICTURES = 20
+HELD_S = 1  # that a face stays covered which is no longer seen
 DILATED = 2.5  # times the box that CenterFace finds
 ALTERED = 24  # of 255, which JPEG alone does not
 
@@ -47,8 +56,10 @@ def seen(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, MjpegViewer]]:
     with Appliance(tmp_path_factory.mktemp("covering"), TOML) as daemon:
-        viewers = {name: MjpegViewer(daemon.port, name) for name in ("face", "nobody")}
-        with viewers["face"], viewers["nobody"]:
+        viewers = {name: MjpegViewer(daemon.port, name) for name in CLIPS}
+        with contextlib.ExitStack() as stack:
+            for viewer in viewers.values():
+                stack.enter_context(viewer)
             eventually(
                 lambda: all(
                     viewer.pictures().count("live") >= PICTURES
@@ -117,18 +128,23 @@ def test_around_the_faces_is_the_picture_of_the_source(
     seen: dict[str, MjpegViewer],
 ) -> None:
     decibels = []
+    held: deque[list[Face]] = deque(maxlen=1 + HELD_S * FPS)
     for shown, source in beside_their_sources(seen["face"], DEMO_CLIP):
+        held.append(faces_in(source, 0.3, fine=True))
         outside = np.ones(source.shape[:2], bool)
-        for face in faces_in(source, 0.3):
+        for face in chain.from_iterable(held):
             box = face.grown(DILATED)
             top, left = max(int(box.y), 0), max(int(box.x), 0)
-            outside[top : int(box.y + box.height), left : int(box.x + box.width)] = 0
+            bottom, right = int(box.y + box.height), int(box.x + box.width)
+            outside[top : max(bottom, 0), left : max(right, 0)] = False
         error = (source.astype("f4") - shown)[outside]
-        assert outside.mean() > 0.5
+        assert outside.mean() > 0.4
         decibels.append(10 * np.log10(255**2 / np.mean(error**2)))
 
-    # For seconds a van is taken for a face and covered: 22 to 30 dB in 28 % of all.
+    # What is taken for a face is covered until it was looked at three times, which are
+    # three of these few pictures; at the rates of cameras see tests/effects/test_faces.
     assert np.median(decibels) >= 30
+    assert np.mean(np.array(decibels) >= 30) >= 0.65
     assert min(decibels) >= 20
 
 
