@@ -14,9 +14,11 @@ import enum
 import struct
 from dataclasses import dataclass, field, replace
 
-HEADER_BYTES = 256
+from ooblexd.detection import MOST_DETECTIONS_BYTES
+
+HEADER_BYTES = 1024  # the last ones are a table, see `renditions`
 _MAGIC = 0x4F4F4246  # "OOBF"
-_VERSION = 2
+_VERSION = 4
 
 
 class PixelFormat(enum.IntEnum):
@@ -26,6 +28,7 @@ class PixelFormat(enum.IntEnum):
     I420 = 1  # planar YUV 4:2:0, three planes behind one another
     JPEG = 2
     FILE = 3  # a JPEG, PNG or WebP as a client sent it; nobody has looked into it
+    H264 = 4  # one access unit, Annex B; a keyframe has its parameter sets before it
 
 
 class Matrix(enum.IntEnum):
@@ -61,8 +64,10 @@ class Step(enum.IntEnum):
 
 
 _NO_STEPS = (0,) * len(Step)
-_STRUCT = struct.Struct("<IHHQQIIIBBBBqqQQ" + "q" * len(Step))
-assert _STRUCT.size <= HEADER_BYTES
+_NOT_LOOKED = 0xFFFF  # in place of how many bytes of detections there are
+_STRUCT = struct.Struct("<IHHQQIIIBBBBqqQQ" + "q" * len(Step) + "H")
+USED_BYTES = _STRUCT.size + MOST_DETECTIONS_BYTES
+assert USED_BYTES <= HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,15 @@ class FrameHeader:
         full_range: Luma is 0..255 where true (JPEG cameras), 16..235 where false.
         matrix: The YUV coefficients of the source.
         verdict: What the chain of effects made of the frame.
-        pts_ns: The source's own presentation time, in ns from its start.
+        pts_ns: The source's own presentation time, in ns from its start; of H.264 the
+            encoder's, which always grows.
         capture_ns: Monotonic time at which the source handed the picture over.
         revision: The configuration revision whose chain the frame has passed.
         scene: Which view of which source it is; what was tracked in another scene
             says nothing about this one.
+        is_keyframe: Whether H.264 can be decoded from here on without what was before.
+        detections: What was found in the picture, packed (`ooblexd.detection`); None
+            where nobody has looked, or where it is another picture that is shown.
         steps_ns: Monotonic time of each `Step`; 0 where the frame was not there yet.
     """
 
@@ -100,6 +109,8 @@ class FrameHeader:
     pts_ns: int = 0
     revision: int = 0
     scene: int = 0
+    is_keyframe: bool = False
+    detections: bytes | None = None
     steps_ns: tuple[int, ...] = field(default=_NO_STEPS)
 
     def stamped(self, step: Step, at_ns: int) -> FrameHeader:
@@ -110,12 +121,14 @@ class FrameHeader:
 
     def pack_into(self, slot: memoryview) -> None:
         """Write the header to the start of ``slot``."""
+        found = self.detections
+        found_bytes = _NOT_LOOKED if found is None else len(found)
         _STRUCT.pack_into(
             slot,
             0,
             _MAGIC,
             _VERSION,
-            0,
+            self.is_keyframe,
             self.sequence,
             self.generation,
             self.width,
@@ -130,7 +143,11 @@ class FrameHeader:
             self.revision,
             self.scene,
             *self.steps_ns,
+            found_bytes,
         )
+        if found:
+            assert found_bytes <= MOST_DETECTIONS_BYTES
+            slot[_STRUCT.size : _STRUCT.size + found_bytes] = found
 
 
 def unpack_header(slot: memoryview) -> FrameHeader:
@@ -138,7 +155,7 @@ def unpack_header(slot: memoryview) -> FrameHeader:
 
     Raises:
         ValueError: The bytes are not a header of this version, or name a payload that
-            the slot cannot hold.
+            the slot, or detections that the header, cannot hold.
     """
     if len(slot) < HEADER_BYTES:
         raise ValueError(f"no frame header in {len(slot)} bytes")
@@ -159,13 +176,23 @@ def unpack_header(slot: memoryview) -> FrameHeader:
         capture_ns=fields[13],
         revision=fields[14],
         scene=fields[15],
-        steps_ns=tuple(fields[16:]),
+        is_keyframe=bool(fields[2]),
+        steps_ns=tuple(fields[16:-1]),
+        detections=_detections(slot, fields[-1]),
     )
     if HEADER_BYTES + header.payload_bytes > len(slot):
         raise ValueError(
             f"payload of {header.payload_bytes} bytes in a slot of {len(slot)}"
         )
     return header
+
+
+def _detections(slot: memoryview, found_bytes: int) -> bytes | None:
+    if found_bytes == _NOT_LOOKED:
+        return None
+    if found_bytes > MOST_DETECTIONS_BYTES:
+        raise ValueError(f"{found_bytes} bytes of detections in a header")
+    return bytes(slot[_STRUCT.size : _STRUCT.size + found_bytes])
 
 
 def i420_bytes(width: int, height: int) -> int:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ooblexd.detection import MOST_DETECTIONS_BYTES
 from ooblexd.frame import (
     HEADER_BYTES,
+    USED_BYTES,
     FrameHeader,
     Matrix,
     PixelFormat,
@@ -39,6 +41,8 @@ HEADERS = st.builds(
     pts_ns=I64,
     revision=U64,
     scene=U64,
+    is_keyframe=st.booleans(),
+    detections=st.none() | st.binary(max_size=MOST_DETECTIONS_BYTES),
     steps_ns=st.tuples(*[I64] * len(Step)),
 )
 
@@ -64,6 +68,26 @@ def test_a_header_leaves_the_payload_alone(header: FrameHeader) -> None:
     header.pack_into(memory)
 
     assert bytes(memory[HEADER_BYTES:]) == bytes(range(ROOM))
+
+
+@given(HEADERS)
+def test_a_header_leaves_the_table_at_its_end_alone(header: FrameHeader) -> None:
+    memory = slot()
+    memory[USED_BYTES:HEADER_BYTES] = b"t" * (HEADER_BYTES - USED_BYTES)
+
+    header.pack_into(memory)
+
+    assert set(memory[USED_BYTES:HEADER_BYTES]) == {ord("t")}
+
+
+def test_more_detections_than_a_header_holds_are_refused() -> None:
+    memory = slot()
+    FrameHeader(1, 2, 2, capture_ns=3).pack_into(memory)
+    too_many = MOST_DETECTIONS_BYTES + 1
+    struct.pack_into("<H", memory, USED_BYTES - MOST_DETECTIONS_BYTES - 2, too_many)
+
+    with pytest.raises(ValueError, match=f"{too_many} bytes of detections"):
+        unpack_header(memory)
 
 
 @given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES + ROOM))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from ooblexd.effects.catalogue import EFFECTS, EffectKind, named_object
 from ooblexd.effects.packages import effect_kind
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
+    from ooblexd.detection import Detections
     from ooblexd.engines import Engines
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
@@ -29,8 +30,10 @@ __all__ = [
     "EffectContext",
     "EffectKind",
     "FrameTime",
+    "Telling",
     "build_effect",
     "effect_kind",
+    "telling_of",
 ]
 
 
@@ -98,6 +101,37 @@ class BgrEffect(Protocol):
     def close(self) -> None:
         """See `Effect.close`."""
         ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """What an effect, on I420 or BGR, may also be: it says what is in the picture.
+
+    That travels with the picture to its viewers (`ooblexd.detection`). An effect that
+    has no `tell` adds nothing and hides nothing.
+    """
+
+    def tell(self, found: Detections | None) -> Detections | None:
+        """Return what viewers may be told of the picture of the last `Effect.apply`.
+
+        Asked right after each `apply` that has returned, within the same deadline.
+
+        Args:
+            found: What the effects before it have found in this picture; None where
+                none of them looks for anything.
+
+        Returns:
+            The same with what it has found itself, or without what it has hidden.
+
+        Raises:
+            Exception: As of `Effect.apply`.
+        """
+        ...
+
+
+def telling_of(effect: object) -> Telling | None:
+    """Return ``effect`` if it says what is in the picture; slow, not for each frame."""
+    return effect if isinstance(effect, Telling) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
-"""Covers parts of the picture, always: it analyses nothing and is warm at once."""
+"""Covers parts of the picture, always: it analyses nothing and is warm at once.
+
+What others have found there is not told either.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -13,6 +17,7 @@ from ooblexd.effects.obscure import smoothed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ooblexd.detection import Detection, Detections
     from ooblexd.effects import EffectContext, FrameTime
     from ooblexd.pixels import Plane, Planes
     from ooblexd.plan import EffectPlan
@@ -37,6 +42,14 @@ class Zone(NamedTuple):
     rows: slice
     columns: slice
     mask: Plane
+
+    def covers_any(self, left: int, top: int, right: int, bottom: int) -> bool:
+        """Say whether a pixel of that part of the plane is covered."""
+        x, y = self.columns.start, self.rows.start
+        part = self.mask[
+            max(top - y, 0) : max(bottom - y, 0), max(left - x, 0) : max(right - x, 0)
+        ]
+        return bool(part.any())
 
 
 class PrivacyZone:
@@ -65,8 +78,20 @@ class PrivacyZone:
                 self._cover(plane, zone, fill)
         return True
 
+    def tell(self, found: Detections | None) -> Detections | None:
+        """Leave out whatever a zone touches."""
+        return tuple(one for one in found if not self._touches(one)) if found else found
+
     def close(self) -> None:
         """See `ooblexd.effects.Effect.close`."""
+
+    def _touches(self, one: Detection) -> bool:
+        height, width = self._shape
+        left, top = int(one.x * width), int(one.y * height)
+        right = max(math.ceil((one.x + one.width) * width), left + 1)
+        bottom = max(math.ceil((one.y + one.height) * height), top + 1)
+        luma, _, _ = self._zones
+        return any(zone.covers_any(left, top, right, bottom) for zone in luma)
 
     def _cover(self, plane: Plane, zone: Zone, fill: int) -> None:
         here = plane[zone.rows, zone.columns]

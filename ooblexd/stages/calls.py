@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.counters import StageWord
+from ooblexd.effects import telling_of
 from ooblexd.heartbeat import LOOP_S, Ending
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ooblexd.board import Page
-    from ooblexd.effects import Effect, FrameTime
+    from ooblexd.detection import Detections
+    from ooblexd.effects import Effect, FrameTime, Telling
     from ooblexd.heartbeat import Heartbeat
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
@@ -220,6 +222,7 @@ class Resting:
         self._build = build
         self._next_try_ns = rest.until_ns
         self._effect: Effect | None = None
+        self._telling: Telling | None = None
 
     def apply(self, planes: Planes, at: FrameTime) -> bool:
         """See `ooblexd.effects.Effect.apply`.
@@ -233,7 +236,12 @@ class Resting:
         if monotonic_ns() >= self._next_try_ns:
             self._next_try_ns = monotonic_ns() + _FIRST_REST_NS
             self._effect = self._build()
+            self._telling = telling_of(self._effect)
         raise EffectRestsError(self._name, self._rest.ends, self._rest.length_s)
+
+    def tell(self, found: Detections | None) -> Detections | None:
+        """See `ooblexd.effects.Telling.tell`."""
+        return found if self._telling is None else self._telling.tell(found)
 
     def close(self) -> None:
         """See `ooblexd.effects.Effect.close`."""

@@ -7,7 +7,8 @@ from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from ooblexd.effects import build_effect
+from ooblexd.detection import surest
+from ooblexd.effects import build_effect, telling_of
 from ooblexd.effects.bgr import OnBgr, Picture
 from ooblexd.errors import EffectError, EffectRestsError, WorkerSpentError
 from ooblexd.frame import Verdict
@@ -17,7 +18,8 @@ from ooblexd.stages.calls import Resting, is_too_slow
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ooblexd.effects import Effect, EffectContext, FrameTime
+    from ooblexd.detection import Detections
+    from ooblexd.effects import Effect, EffectContext, FrameTime, Telling
     from ooblexd.pixels import Planes
     from ooblexd.plan import EffectPlan
     from ooblexd.stages.calls import Rest
@@ -66,11 +68,19 @@ _UNWATCHED = Unwatched()
 
 
 class Link(NamedTuple):
-    """One effect of a chain, with what belongs to each of its calls."""
+    """One effect of a chain, with what belongs to each of its calls.
+
+    Attributes:
+        plan: Of the effect.
+        effect: It changes the picture.
+        call: Is put around each call.
+        telling: The effect again, where it says what is in the picture.
+    """
 
     plan: EffectPlan
     effect: Effect
     call: AbstractContextManager[None]
+    telling: Telling | None
 
 
 def build_chain(
@@ -127,6 +137,8 @@ class Chain:
         failure: The newest of them, in words.
         has_passed: Whether the picture was shown without the effect that failed.
         failures: All of them so far.
+        detections: What viewers may be told of the newest picture, if that is shown;
+            None where no effect looks for anything, or all that do have failed.
     """
 
     def __init__(
@@ -141,13 +153,15 @@ class Chain:
         self.failure = ""
         self.has_passed = False
         self.failures = 0
+        self.detections: Detections | None = None
         self._in_a_row = 0
         self._failed_ns = 0
         self._memory_errors = 0
         self._has_worked = False
         self._reminders = Reminders()
         self._links = tuple(
-            Link(plan, effect, watch.of(plan)) for plan, effect in effects
+            Link(plan, effect, watch.of(plan), telling_of(effect))
+            for plan, effect in effects
         )
 
     def run(self, planes: Planes, at: FrameTime) -> Verdict:
@@ -161,9 +175,10 @@ class Chain:
         """
         verdict, has_failed = Verdict.LIVE, False
         picture = Picture(planes, full_range=at.full_range)
+        self.detections = None
         for link in self._links:
             try:
-                may_be_shown = _apply(link, picture, at)
+                may_be_shown = self._apply(link, picture, at)
             except BaseException as error:  # noqa: BLE001 # anybody's code: on_failure decides
                 self._end_without_memory(link, error)
                 self._note_failure(link.plan, error)
@@ -176,6 +191,30 @@ class Chain:
         if not has_failed:
             self._note_success()
         return verdict
+
+    def _apply(self, link: Link, picture: Picture, at: FrameTime) -> bool:
+        """Let an effect work on the picture, as it wants it, and say what is there.
+
+        Raises:
+            EffectError: It took longer than its deadline; what it has raised itself.
+        """
+        found = self.detections
+        start_ns = monotonic_ns()
+        with link.call:
+            if isinstance(link.effect, OnBgr):
+                may_be_shown = link.effect.apply_to(picture, at)
+            else:
+                may_be_shown = link.effect.apply(picture.planes(), at)
+            if link.telling is not None:
+                found = surest(link.telling.tell(found))  # whoever made it
+        took_ns = monotonic_ns() - start_ns
+        if is_too_slow(link.plan, took_ns):
+            words = (
+                f"took {took_ns // NS_PER_MS} ms, at most {link.plan.deadline_ms} ms"
+            )
+            raise EffectError(link.plan.effect, words)
+        self.detections = found
+        return may_be_shown
 
     def close(self) -> None:
         """Close the effects."""
@@ -218,25 +257,6 @@ class Chain:
                 # Of what we have raised ourselves, the place says nothing.
                 exc_info=None if isinstance(error, EffectError) else error,
             )
-
-
-def _apply(link: Link, picture: Picture, at: FrameTime) -> bool:
-    """Let an effect work on the picture, as it wants it.
-
-    Raises:
-        EffectError: It took longer than its deadline; what it has raised itself.
-    """
-    start_ns = monotonic_ns()
-    with link.call:
-        if isinstance(link.effect, OnBgr):
-            may_be_shown = link.effect.apply_to(picture, at)
-        else:
-            may_be_shown = link.effect.apply(picture.planes(), at)
-    took_ns = monotonic_ns() - start_ns
-    if is_too_slow(link.plan, took_ns):
-        words = f"took {took_ns // NS_PER_MS} ms, at most {link.plan.deadline_ms} ms"
-        raise EffectError(link.plan.effect, words)
-    return may_be_shown
 
 
 def _verdict_of(plan: EffectPlan, error: BaseException) -> Verdict:

@@ -22,6 +22,7 @@ from ooblexd.commands import (
     SlotsRefused,
 )
 from ooblexd.counters import DropReason, SourceState, StageCounters, StageWord
+from ooblexd.detection import pack_detections
 from ooblexd.engines import Engines
 from ooblexd.frame import (
     HEADER_BYTES,
@@ -146,12 +147,9 @@ class StreamInference:
         """Take a plan; its chain is built in the next step of the loop."""
         if self.demand is not None:
             self.demand.close()
-        board = self._context.board
-        demand, output = (
-            board.page(message.demand_page),
-            board.page(message.output_page),
-        )
-        self.demand = Demand(demand, output, demand_fd)
+        page = self._context.board.page
+        demand, output = page(message.demand_page), page(message.output_page)
+        self.demand = Demand(demand, output, page(message.ingest_page), demand_fd)
         self._max_age_ms = parse_stream_plan(message.plan).max_age_ms
         self.chains.configure(message)
 
@@ -225,7 +223,7 @@ class StreamInference:
         if monotonic_ns() - header.capture_ns > self._max_age_ns():
             self._counters.drop(DropReason.STALE)
         elif verdict is Verdict.LIVE:
-            self._publish_picture(header, chain.revision)
+            self._publish_picture(header, chain)
         else:
             self._publish_verdict(header, verdict, chain.revision)
 
@@ -300,7 +298,7 @@ class StreamInference:
         automatic = max(LEAST_MAX_AGE_NS, int(_CHAIN_TIMES * self._chain_ns))
         return configured or automatic
 
-    def _publish_picture(self, header: FrameHeader, revision: int) -> None:
+    def _publish_picture(self, header: FrameHeader, chain: Chain) -> None:
         payload_bytes = i420_bytes(header.width, header.height)
         end = self._writer
         assert end is not None
@@ -310,11 +308,18 @@ class StreamInference:
         loan = end.ring.loan()
         target = planes_of(loan.memory, header.width, header.height, HEADER_BYTES)
         copy_planes(self._planes, target)
+        found = chain.detections
         finished = replace(
-            header, payload_bytes=payload_bytes, revision=revision, verdict=Verdict.LIVE
+            header,
+            payload_bytes=payload_bytes,
+            revision=chain.revision,
+            verdict=Verdict.LIVE,
+            detections=None if found is None else pack_detections(found),
         )
         finished.stamped(Step.PROCESSED, monotonic_ns()).pack_into(loan.memory)
         end.ring.publish(loan)
+        for one in found or ():
+            self._counters.detect(one.label)
         self._counters.add(StageWord.FRAMES_OUT)
         self._counters.set(StageWord.LAST_FRAME_NS, monotonic_ns())
 

@@ -6,6 +6,7 @@ each time, until the effect rests.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,14 @@ effects = ["none"]
 source = "demo:"
 effects = ["blur_faces"]
 """
+
+WAYS = ["sleep", "spin", "segfault", "quit"]
+BESIDE = [f"beside-{how}" for how in WAYS]
+# As many workers as ways; each has one stream of both kinds, as they come in turn.
+PAIRS = f"[inference]\nworkers = {len(WAYS)}\n" + "".join(
+    f'[streams.{name}]\nsource = "demo:"\nmax_fps = 10\neffects = ["none"]\n'
+    for name in [*WAYS, *BESIDE]
+)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -64,7 +73,12 @@ def wait_for_reason(appliance: Appliance, stream: str, beginning: str | None) ->
         reason = reason_of(appliance, stream)
         return reason == "" if beginning is None else reason.startswith(beginning)
 
-    eventually(is_said, 20)
+    eventually(is_said, 40)
+
+
+def wait_until_live(viewer: MjpegViewer, since: int, count: int) -> None:
+    """Wait until that many live pictures came after the first ``since``."""
+    eventually(lambda: viewer.pictures()[since:].count("live") >= count, 20)
 
 
 def wait_until_shown(viewer: MjpegViewer, picture: str) -> None:
@@ -112,25 +126,36 @@ def test_an_effect_that_is_slow_is_named_with_its_deadline(
     assert not door.has_ended.is_set()
 
 
-@pytest.mark.parametrize("how", ["sleep", "spin", "segfault", "quit"])
-def test_an_effect_that_ends_its_worker_rests_and_the_other_stream_lives_on(
-    appliance: Appliance, door: MjpegViewer, how: str
+def test_effects_that_end_their_workers_rest_and_the_other_streams_live_on(
+    tmp_path: Path, with_trouble: Mapping[str, str]
 ) -> None:
-    with MjpegViewer(appliance.port, "yard") as viewer:
-        put(appliance, how=how, on_failure="cover")
+    with Appliance(tmp_path, PAIRS, with_trouble) as daemon, ExitStack() as stack:
+        viewers = {
+            name: stack.enter_context(MjpegViewer(daemon.port, name, keeps_jpeg=False))
+            for name in [*WAYS, *BESIDE]
+        }
+        for viewer in viewers.values():
+            eventually(lambda v=viewer: v.last() == "live", 20)  # type: ignore[misc] # bound now
 
-        eventually(lambda: "hang or crash 3 times" in reason_of(appliance), 60)
-        eventually(lambda: reason_of(appliance, "yard") == "", 20)
-        former = appliance.pid_of("inference:0")
-        since = len(viewer.parts)
-        eventually(lambda: viewer.pictures()[since:].count("live") > 50, 20)
+        for how in WAYS:
+            put(daemon, how, how=how, on_failure="cover")
+        for how in WAYS:
+            wait_for_reason(daemon, how, "covered: trouble: made its worker")
+            assert "hang or crash 3 times" in reason_of(daemon, how)
+        for name in BESIDE:
+            wait_for_reason(daemon, name, None)
+        former = [daemon.pid_of(f"inference:{n}") for n in range(len(WAYS))]
+        for name in BESIDE:
+            viewer = viewers[name]
+            since = len(viewer.parts)
+            wait_until_live(viewer, since, 20)
 
-        assert appliance.pid_of("inference:0") == former
-        assert door.last() == "covered"
-        assert "made its worker" in appliance.log()
-
-        put(appliance, how="not")
-        eventually(lambda: reason_of(appliance) == "", 20)
+        assert [daemon.pid_of(f"inference:{n}") for n in range(len(WAYS))] == former
+        assert [viewers[how].last() for how in WAYS] == ["covered"] * len(WAYS)
+        for how in WAYS:
+            put(daemon, how, how="not")
+        for how in WAYS:
+            wait_for_reason(daemon, how, None)
 
 
 def test_what_protects_privacy_and_rests_covers_whatever_was_configured(

@@ -3,20 +3,23 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from ooblexd.detection import Detection, Detections, Label
 from ooblexd.effects import EffectContext
+from ooblexd.effects.bgr import OnBgr
 from ooblexd.errors import ConfigError, EngineError, WorkerSpentError
 from ooblexd.frame import FrameHeader, Verdict
 from ooblexd.pixels import Planes, new_planes
 from ooblexd.plan import EffectPlan
+from ooblexd.stages.calls import Rest, Resting
 from ooblexd.stages.chain import Chain, build_chain
 
 if TYPE_CHECKING:
-    from ooblexd.effects import FrameTime
+    from ooblexd.effects import Effect, FrameTime
 
 FRAME = FrameHeader(sequence=1, width=32, height=18, capture_ns=1)
 
@@ -297,6 +300,108 @@ def test_a_built_chain_knows_its_plans_and_revision(planes: Planes) -> None:
 
     assert (chain.plans, chain.revision) == (plans, 7)
     assert chain.run(planes, FRAME) is Verdict.LIVE
+
+
+@dataclass
+class Find(Brighten):
+    """Finds what it was given, beside what others have found."""
+
+    finds: Any = ()
+    was_found: list[Detections | None] = field(default_factory=list)
+
+    def tell(self, found: Detections | None) -> Detections | None:
+        self.was_found.append(found)
+        return (*(found or ()), *self.finds)
+
+
+def face(score: float) -> Detection:
+    return Detection(Label.FACE, score, 0.1, 0.2, 0.3, 0.4)
+
+
+def chain_of(*effects: Effect, on_failure: str = "pass") -> Chain:
+    return Chain(tuple((plan(on_failure), effect) for effect in effects), revision=1)
+
+
+def test_what_effects_find_is_told_surest_first(planes: Planes) -> None:
+    last = Find(finds=[face(0.8)])
+    chain = chain_of(Brighten(), Find(finds=[face(0.3), face(0.9)]), last)
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+
+    assert chain.detections == (face(0.9), face(0.8), face(0.3))
+    assert last.was_found == [(face(0.9), face(0.3))]
+
+
+def test_nothing_is_told_where_nobody_looks_and_none_where_nothing_is(
+    planes: Planes,
+) -> None:
+    nobody, nothing = chain_of(Brighten()), chain_of(Brighten(), Find())
+    for chain in (nobody, nothing):
+        chain.run(planes, FRAME)
+
+    assert nobody.detections is None
+    assert nothing.detections == ()
+
+
+def test_of_the_picture_before_nothing_is_told(planes: Planes) -> None:
+    effect = Find(finds=[face(0.9)])
+    chain = chain_of(effect)
+    chain.run(planes, FRAME)
+    effect.finds = ["a face"]
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+    assert chain.detections is None
+    assert "'a face' is no ooblexd.detection.Detection" in chain.failure
+
+
+def test_an_effect_that_cannot_say_what_it_found_has_failed(planes: Planes) -> None:
+    chain = chain_of(Find(finds=3), on_failure="cover")
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert "TypeError" in chain.failure
+
+
+def test_what_would_be_found_only_later_is_refused(planes: Planes) -> None:
+    class Lazy(Find):
+        def tell(self, found: Detections | None) -> Any:
+            return (one for one in [*(found or ()), *self.finds])
+
+    chain = chain_of(Lazy(finds=[face(0.9)]), on_failure="cover")
+
+    assert chain.run(planes, FRAME) is Verdict.COVERED
+    assert "tell returned generator" in chain.failure
+
+
+def test_an_effect_on_bgr_says_what_it_found(planes: Planes) -> None:
+    class Bgr(Find):
+        def apply(self, planes: Any, at: FrameTime) -> bool:
+            return bool(planes.shape == (18, 32, 3) and at.sequence)
+
+    chain = chain_of(OnBgr(Bgr(finds=[face(0.9)])), OnBgr(NothingOnBgr()))
+
+    assert chain.run(planes, FRAME) is Verdict.LIVE
+    assert chain.detections == (face(0.9),)
+
+
+class NothingOnBgr:
+    """Changes nothing and finds nothing."""
+
+    def apply(self, bgr: Any, at: FrameTime) -> bool:
+        return bool(bgr.size and at.sequence)
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def test_an_effect_that_has_rested_says_what_it_finds(planes: Planes) -> None:
+    rest = Rest(until_ns=0, ends=3, length_s=30)
+    resting = Resting(plan("pass"), rest, lambda: Find(finds=[face(0.9)]))
+    chain = chain_of(resting)
+
+    chain.run(planes, FRAME)
+    assert chain.detections is None
+    chain.run(planes, FRAME)
+    assert chain.detections == (face(0.9),)
 
 
 def test_a_process_without_memory_ends_instead_of_failing_for_ever() -> None:

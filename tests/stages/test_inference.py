@@ -14,16 +14,21 @@ from ooblexd.board import Board
 from ooblexd.clock import monotonic_ns
 from ooblexd.commands import AttachReader, AttachWriter, ConfigureStream
 from ooblexd.counters import DemandWord, DropReason, SourceState, StageWord
+from ooblexd.detection import Label, unpack_detections
 from ooblexd.frame import HEADER_BYTES, FrameHeader, Verdict, i420_bytes, unpack_header
 from ooblexd.heartbeat import Heartbeat
+from ooblexd.pixels import copy_planes, planes_of
 from ooblexd.plan import EffectPlan, StreamPlan, format_plan
 from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
 from ooblexd.stages.context import StageContext
 from ooblexd.stages.inference import InferenceStage
+from tests.support.clips import clip, scaled
 from tests.support.effects import effect_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ooblexd.pixels import Planes
 
 WIDTH, HEIGHT = 320, 180
 SLOT_BYTES = HEADER_BYTES + i420_bytes(WIDTH, HEIGHT)
@@ -81,14 +86,19 @@ class Bench:
 
     def look(self, viewers: int) -> None:
         """Have so many viewers."""
-        self.demand[DemandWord.JPEG_VIEWERS] = viewers
+        self.demand[DemandWord.VIEWERS] = viewers
         os.eventfd_write(self.demand_fd, 1)
 
-    def deliver(self, frames: int = 1, scene: int = 0) -> None:
-        """Publish grey frames as ingest does, without a turn of the stage."""
+    def deliver(
+        self, frames: int = 1, scene: int = 0, picture: Planes | None = None
+    ) -> None:
+        """Publish frames as ingest does, grey ones or this, without a turn."""
         for _ in range(frames):
             loan = self.writer.loan()
             loan.memory[HEADER_BYTES:] = bytes([128]) * (SLOT_BYTES - HEADER_BYTES)
+            if picture is not None:
+                there = planes_of(loan.memory, WIDTH, HEIGHT, HEADER_BYTES)
+                copy_planes(picture, there)
             FrameHeader(
                 sequence=self.writer.sequence + 1,
                 width=WIDTH,
@@ -244,6 +254,37 @@ def test_an_effect_that_works_for_itself_is_never_idle(bench: Bench) -> None:
 
     assert bench.verdicts(10) == ["live"] * 10
     assert bench.dropped(DropReason.IDLE) == 0
+
+
+def test_what_was_found_is_told_with_the_picture_and_counted(bench: Bench) -> None:
+    bench.look(1)
+    bench.plan(BLUR)
+    told = []
+    for _ in range(6):
+        bench.deliver(picture=scaled(clip("face.mp4")[0], WIDTH, HEIGHT))
+        bench.stage.step()
+        lent = bench.reader.newest()
+        assert lent is not None
+        with lent:
+            header = unpack_header(lent.memory)
+        told.append((header.verdict, header.detections))
+    bench.plan(NONE)
+
+    (*cold, (_, found), (_, again)) = told
+    assert cold == [(Verdict.COVERED, None)] * 4
+    assert found is not None
+    assert again is not None
+    faces = unpack_detections(found) + unpack_detections(again)
+    assert len(faces) > 1
+    assert bench.words[StageWord.DETECTED + Label.FACE] == len(faces)
+    assert abs(faces[0].x + faces[0].width / 2 - 0.44) < 0.03
+    assert abs(faces[0].y + faces[0].height / 2 - 0.245) < 0.05
+
+    assert bench.verdicts(1) == ["live"]
+    lent = bench.reader.current()
+    assert lent is not None
+    with lent:
+        assert unpack_header(lent.memory).detections is None, "nothing looks any more"
 
 
 def test_a_frame_of_another_view_than_the_plans_is_covered(bench: Bench) -> None:
