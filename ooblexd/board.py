@@ -21,7 +21,8 @@ PAGE_BYTES = 4096
 PAGE_WORDS = PAGE_BYTES // 8
 PAGES = 512
 TEXT_BYTES = 400
-_TEXT_AT = PAGE_BYTES - TEXT_BYTES - 8
+MOST_TEXTS = 8
+_TEXT_EACH_BYTES = TEXT_BYTES + 8
 _READ_ATTEMPTS = 50
 
 
@@ -61,7 +62,10 @@ class Board:
 
 
 class Page:
-    """One page: words from its start, one text at its end."""
+    """One page: words from its start, a text at its end, more of them before that one.
+
+    Who writes more texts than one has room for fewer words: each takes 51 of them.
+    """
 
     __slots__ = ("_bytes", "words")
 
@@ -69,21 +73,33 @@ class Page:
         self._bytes = memory
         self.words = memory.cast("Q")
 
-    def write_text(self, text: str) -> None:
-        """Replace the text of the page, cut to ``TEXT_BYTES`` of UTF-8."""
+    def write_text(self, text: str, place: int = 0) -> None:
+        """Replace a text of the page, cut to ``TEXT_BYTES`` of UTF-8.
+
+        Args:
+            text: What is to stand there.
+            place: Below ``MOST_TEXTS``; 0 is the one at the end.
+        """
+        start = _text_start(place)
         data = text.encode("utf-8", "replace")[:TEXT_BYTES]
         data = data.decode("utf-8", "ignore").encode()
         head = len(data).to_bytes(4, "little") + zlib.crc32(data).to_bytes(4, "little")
-        self._bytes[_TEXT_AT : _TEXT_AT + 8 + len(data)] = head + data
+        self._bytes[start : start + 8 + len(data)] = head + data
 
-    def read_text(self) -> str:
-        """Return the text; empty where it was never written."""
+    def read_text(self, place: int = 0) -> str:
+        """Return a text; empty where it was never written."""
+        start = _text_start(place)
         for _ in range(_READ_ATTEMPTS):
-            head = bytes(self._bytes[_TEXT_AT : _TEXT_AT + 8])
+            head = bytes(self._bytes[start : start + 8])
             length = int.from_bytes(head[:4], "little")
-            data = bytes(self._bytes[_TEXT_AT + 8 : _TEXT_AT + 8 + length])
+            data = bytes(self._bytes[start + 8 : start + 8 + length])
             if length <= TEXT_BYTES and zlib.crc32(data) == int.from_bytes(
                 head[4:], "little"
             ):
                 return data.decode("utf-8", "replace")
         return ""
+
+
+def _text_start(place: int) -> int:
+    assert 0 <= place < MOST_TEXTS
+    return PAGE_BYTES - (place + 1) * _TEXT_EACH_BYTES

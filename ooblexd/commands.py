@@ -14,6 +14,11 @@ import socket
 from dataclasses import asdict, dataclass
 from typing import ClassVar, TypeAlias
 
+from ooblexd.plan import (
+    ListenProtocol,  # noqa: TC001 # messages can be built by their types
+)
+from ooblexd.signalling import PeerWish, Signal, Signalled
+
 _MESSAGE_BYTES = 1 << 20
 _MAX_FDS = 32
 
@@ -24,7 +29,9 @@ class RingKind(str, enum.Enum):
     UPLOADED = "uploaded"  # of a stream whose pictures clients send, and no other
     RAW = "raw"
     PROCESSED = "processed"
-    ENCODED = "encoded"
+    ENCODED = "encoded"  # JPEG
+    VIDEO = "video"  # H.264, in order
+    AUDIO = "audio"  # as the source encodes it, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class ConfigureStream:
     Each worker gets the one that wakes it, control all, since it writes to them.
 
     Attributes:
-        plan: A `StreamPlan` as JSON; the credentials of the source only for ingest.
+        plan: A `StreamPlan` as JSON; the credentials of the source only for ingest,
+            pushes, whose addresses hold keys, only for output.
         revision: Of this plan.
         required_revision: What a frame must have passed to be shown.
         stage_page: Index of the page that the stage writes.
@@ -74,6 +82,7 @@ class ConfigureStream:
         output_page: Index of the page that the stream's output writes.
         scene: Number of the view that the plan means: a frame of another one has not
             passed it.
+        pushes_page: Index of the page on which output says how its pushes are.
     """
 
     tag: ClassVar[str] = "configure_stream"
@@ -89,6 +98,7 @@ class ConfigureStream:
     inference_page: int
     output_page: int
     scene: int = 0
+    pushes_page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,58 +180,48 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class LayoutChanged:
-    """Which pages there are: a `Layout` as JSON, for control."""
+    """Which pages there are: a `layout.Layout` as JSON, for control."""
 
     tag: ClassVar[str] = "layout_changed"
     layout: str
 
 
-class SignalVerb(str, enum.Enum):
-    """What control hands to the worker that has a stream's peer connections."""
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Let publishers in at a `ooblexd.plan.Place`; fd: the listening socket."""
 
-    OFFER = "offer"
-    CANDIDATES = "candidates"
-    END = "end"
+    tag: ClassVar[str] = "listen"
+    protocol: ListenProtocol
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """A peer of a stream says something about its connection.
+class ListenNoMore:
+    """Let nobody in there any longer."""
+
+    tag: ClassVar[str] = "listen_no_more"
+    protocol: ListenProtocol
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Take this publisher of your stream; fd: the connection.
 
     Attributes:
-        request: Its number, for the answer.
         stream: Which one.
-        verb: A `SignalVerb`.
-        peer: Of the answer to its offer; empty in the offer.
-        body: SDP, or a fragment of it.
+        peer: Its address, for messages.
+        transcript: All that it has said so far, as base64.
+        refusals: What it wanted in vain before that.
     """
 
-    tag: ClassVar[str] = "signal"
-    request: int
+    tag: ClassVar[str] = "admit"
     stream: str
-    verb: str
     peer: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Signalled:
-    """The answer to `Signal`.
-
-    Attributes:
-        request: Of the question.
-        error: Why it cannot be; empty where it is done.
-        status: Of HTTP, for the error.
-        peer: By which it is known from now on.
-        body: SDP; empty where there is nothing to say.
-    """
-
-    tag: ClassVar[str] = "signalled"
-    request: int
-    error: str = ""
-    status: int = 0
-    peer: str = ""
-    body: str = ""
+    transcript: str
+    refusals: int
 
 
 class Runs(str, enum.Enum):
@@ -267,6 +267,10 @@ Message: TypeAlias = (
     | ConfigStatus
     | Signal
     | Signalled
+    | PeerWish
+    | Listen
+    | ListenNoMore
+    | Admit
 )
 _TYPES: dict[str, type[Message]] = {
     kind.tag: kind
@@ -284,66 +288,12 @@ _TYPES: dict[str, type[Message]] = {
         ConfigStatus,
         Signal,
         Signalled,
+        PeerWish,
+        Listen,
+        ListenNoMore,
+        Admit,
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLayout:
-    """Where a stream's numbers stand.
-
-    Attributes:
-        name: Of the stream.
-        plan: As JSON.
-        stream_page: The supervisor's words.
-        demand_page: Control's words.
-        ingest_page: Counters of the ingest stage.
-        inference_page: Of the inference stage.
-        output_page: Of the output stage.
-        workers: The names of the workers that carry the stream.
-    """
-
-    name: str
-    plan: str
-    stream_page: int
-    demand_page: int
-    ingest_page: int
-    inference_page: int
-    output_page: int
-    workers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLayout:
-    """The page of a worker."""
-
-    name: str
-    page: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Everything on the board that control reads."""
-
-    supervisor_page: int
-    streams: tuple[StreamLayout, ...]
-    workers: tuple[WorkerLayout, ...]
-
-
-def format_layout(layout: Layout) -> str:
-    """Return ``layout`` as JSON."""
-    return json.dumps(asdict(layout), separators=(",", ":"))
-
-
-def parse_layout(text: str) -> Layout:
-    """Return what `format_layout` wrote."""
-    fields = json.loads(text)
-    streams = tuple(
-        StreamLayout(**{**stream, "workers": tuple(stream["workers"])})
-        for stream in fields["streams"]
-    )
-    workers = tuple(WorkerLayout(**worker) for worker in fields["workers"])
-    return Layout(fields["supervisor_page"], streams, workers)
 
 
 def send(end: socket.socket, message: Message, fds: tuple[int, ...] = ()) -> None:

@@ -44,6 +44,29 @@ class SourceState(enum.IntEnum):
     WAITING = 3  # nobody sends, and nobody has to
 
 
+class PushState(enum.IntEnum):
+    """What output says of a push."""
+
+    NONE = 0  # there is none
+    CONNECTING = 1
+    RUNNING = 2
+    WAITING = 3  # lost, or never there; tried again soon
+    FAILED = 4  # refused, or tried in vain for long; tried again now and then
+
+
+class PushWord(enum.IntEnum):
+    """The words of one push on its stream's page of pushes; its text is the reason."""
+
+    WHICH = 0  # of `pushes.url.number_of`
+    STATE = 1
+    SINCE_NS = 2
+    SENT = 3  # pictures
+    DROPPED = 4  # pictures that it was too slow for, or that might not be shown then
+
+
+PUSH_WORDS = 8  # from one push to the next
+
+
 class StageWord(enum.IntEnum):
     """The words of a stage's page; its text is the reason of the state."""
 
@@ -51,6 +74,8 @@ class StageWord(enum.IntEnum):
     FRAMES_OUT = 1
     FAILED = 2
     COVERED = 3
+    SOUND_NS = 4  # when the source was heard last; ingest's page alone
+    SOUND_CODEC = 5  # an `audio.AudioCodec`; likewise
     DROPPED = 8  # one word a `DropReason`
     STATE = 16
     STATE_SINCE_NS = 17
@@ -61,11 +86,17 @@ class StageWord(enum.IntEnum):
     MAX_AGE_NS = 22
     FAILING_SINCE_NS = 23  # 0: the chain runs as it should
     PEERS = 26  # who watch by WebRTC; output's page alone
+    PEER_FRAMES = 27  # pictures that were sent to them
+    PEER_DROPPED = 28  # and those that were not, though they watched
+    PUSHES = 29  # how many it is to push to; likewise
     IS_IDLE = 25  # 1: nobody wants the frames, see `stages.idle`
     CALL = 24  # the effect being called, see `stages.calls`; 0 between
+    RETURN_UNTIL_NS = 30  # who publishes wants the pictures back; ingest's page alone
+    RETURN_KEYFRAMES = 31  # how often it has asked for one
     AGE = 32  # a histogram: sum in ns, then the buckets
     DURATION = 64  # likewise
     ENDS = 96  # eight rows of three words, see `stages.calls`
+    DETECTED = 128  # one word a `detection.Label`; inference's page alone
 
 
 class StreamWord(enum.IntEnum):
@@ -78,11 +109,32 @@ class StreamWord(enum.IntEnum):
 class DemandWord(enum.IntEnum):
     """The words of a stream's demand page, written by control."""
 
-    JPEG_VIEWERS = 0
     JPEG_WANTED_UNTIL_NS = 1
-    VIEWER_FRAMES = 2
-    VIEWER_DROPPED = 3  # frames that some viewer passed over
     PEER_WANTED_UNTIL_NS = 4  # somebody is about to watch by WebRTC
+    VIDEO_WANTED_UNTIL_NS = 5  # H.264 by the video ring
+    KEYFRAMES_ASKED = 6  # how often somebody asked that reads it
+    TS_FRAMES = 8  # sent to those who pull MPEG-TS
+    TS_DROPPED = 9  # those that somebody was too slow for
+    MP4_FRAMES = 10  # likewise of MP4
+    MP4_DROPPED = 11
+    RTSP_FRAMES = 12  # and of those who play by RTSP
+    RTSP_DROPPED = 13
+    VIEWERS = 16  # a row a `Watching`
+    VIEWER_FRAMES = 24
+    VIEWER_DROPPED = 32  # frames that some viewer passed over
+    RENDITIONS = 40  # a row of `renditions.Rendition.key`; 0 is none
+
+
+class Watching(enum.IntEnum):
+    """By what somebody watches as JPEGs; places in rows of words."""
+
+    MJPEG = 0
+    WEBSOCKET = 1
+
+
+def jpeg_viewers(words: memoryview) -> int:
+    """Return how many watch as JPEGs, off the words of a stream's demand page."""
+    return sum(words[DemandWord.VIEWERS + watching] for watching in Watching)
 
 
 class StageCounters:
@@ -107,6 +159,15 @@ class StageCounters:
     def drop(self, reason: DropReason, count: int = 1) -> None:
         """Count ``count`` discarded frames."""
         self._words[StageWord.DROPPED + reason] += count
+
+    def detect(self, label: int, count: int = 1) -> None:
+        """Count what was found in a picture that was passed on.
+
+        Args:
+            label: A `ooblexd.detection.Label`.
+            count: Of such things.
+        """
+        self._words[StageWord.DETECTED + label] += count
 
     def observe(self, word: StageWord, duration_ns: int) -> None:
         """Add one observation to the histogram that starts at ``word``."""

@@ -9,7 +9,7 @@ that fits. The data of an error are its attributes, and its message is made from
     ├── ConfigError                  a configuration that cannot be used (ValueError)
     │   ├── ConfigFileError          its file cannot be changed; nothing was written
     │   ├── OverriddenError          an environment variable sets it: change that
-    │   ├── SourceForbiddenError     only the file may name such a source
+    │   ├── SourceForbiddenError     only the file may name such a source, or push
     │   ├── StreamExistsError        the name is taken
     │   └── UnknownStreamError       there is no such stream (LookupError)
     ├── SourceError                  a source cannot be read; ``reason`` says why
@@ -24,12 +24,17 @@ that fits. The data of an error are its attributes, and its message is made from
     ├── EffectError                  an effect cannot be built, or is too slow
     │   └── EffectRestsError         it is not called: it has ended its worker
     ├── EncoderError                 pictures cannot be encoded as viewers want them
+    ├── MuxerError                   pictures cannot be put into a container
+    ├── PublisherError               nobody publishes like that (ValueError)
+    ├── PushError                    a push does not get through; tried again soon
+    │   └── PushRefusedError         the key or the login was refused: wait
     ├── OfferError                   a WebRTC offer cannot be answered (ValueError)
     ├── ThreadHungError              a thread of a worker does not come round
     ├── WorkerSpentError             its process has no memory or descriptor left
     └── SupervisorError              the supervisor cannot do what was asked
         ├── CannotStartError         the daemon cannot start: exit code 3
         ├── ChangeRefusedError       a change is not possible now
+        ├── PortUnusableError        nobody can publish there (OSError)
         ├── ControlSocketError       no control socket: ``ooblexd status`` sees nothing
         └── NoDaemonError            no running daemon answers (ConnectionError)
 """
@@ -92,15 +97,15 @@ class OverriddenError(ConfigError):
 
 
 class SourceForbiddenError(ConfigError):
-    """A source that reaches into this machine, named by someone other than its file.
+    """A source or push that reaches into this machine, and is not in its file.
 
     Attributes:
         key: Its key path.
     """
 
-    def __init__(self, allowed: str, key: str = "source") -> None:
+    def __init__(self, allowed: str, key: str = "source", what: str = "source") -> None:
         self.key = key
-        refusal = "only the configuration file may name such a source"
+        refusal = f"only the configuration file may name such a {what}"
         super().__init__([f"{key}: {refusal} (allowed here: {allowed})"])
 
 
@@ -231,6 +236,30 @@ class EncoderError(OoblexdError):
     """No encoder can be opened, or it has failed; the message says which and why."""
 
 
+class PublisherError(OoblexdError, ValueError):
+    """What a publisher says cannot be understood, or is more than any would."""
+
+
+class PushError(OoblexdError):
+    """Pictures do not reach where they are pushed to.
+
+    Attributes:
+        reason: Why, in words for the owner of the stream; never holds a key.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class PushRefusedError(PushError):
+    """The other side does not want them as they are; asking often changes nothing."""
+
+
+class MuxerError(OoblexdError):
+    """Pictures cannot be put into a container; the message says which and why."""
+
+
 class OfferError(OoblexdError, ValueError):
     """What a WebRTC peer offers cannot be read, or has nothing in common with us."""
 
@@ -269,6 +298,10 @@ class CannotStartError(SupervisorError):
 
 class ChangeRefusedError(SupervisorError):
     """A change is not possible now; the message says why, and nothing has changed."""
+
+
+class PortUnusableError(SupervisorError, OSError):
+    """A port on which others would publish cannot be listened on; it says whose."""
 
 
 class ControlSocketError(SupervisorError):

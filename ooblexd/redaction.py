@@ -7,6 +7,7 @@ one passes `redact` on its way to a log, an error or an answer.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 MASK = "***"
 
@@ -17,7 +18,7 @@ _SECRET_WORD = (
     r"[\w.-]*(?:pass|pwd|pw|secret|token|key|auth|signature|credential)[\w.-]*"  # noqa: S105 - the words that mark one
 )
 _SECRET_VALUE = re.compile(
-    rf"((?:^|[?&;,\s]){_SECRET_WORD}=)[^&#;\s\"'<>]*", re.IGNORECASE
+    rf"((?:^|[?&;,\s]){_SECRET_WORD}=)[^&#;\s\"'<>]+", re.IGNORECASE
 )
 _SHORT_LOGIN = re.compile(
     r"([?&;](?:user|usr|login|u|p)=)[^&#;\s\"'<>]*", re.IGNORECASE
@@ -38,6 +39,17 @@ def redact(text: str) -> str:
     text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
     text = _SECRET_VALUE.sub(rf"\1{MASK}", text)
     return _SHORT_LOGIN.sub(rf"\1{MASK}", text)
+
+
+def mask_secrets(stream: dict[str, Any]) -> dict[str, Any]:
+    """Return a stream's table, of the configuration, as it may be shown."""
+    key = MASK if stream["publish_key"] else ""
+    return {**stream, "source": mask_url(stream["source"]), "publish_key": key}
+
+
+def has_secrets(source: str, publish_key: str) -> bool:
+    """Say whether a stream's source or key is to be kept from others."""
+    return bool(publish_key) or mask_url(source) != source
 
 
 def mask_url(url: str) -> str:

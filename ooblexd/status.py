@@ -86,6 +86,7 @@ class Status:
         config_path: The file that changes are written to.
         streams: By their order in the configuration.
         workers: The supervisor first.
+        problems: What else ``/health`` finds wrong: a check's name, and why.
     """
 
     version: str
@@ -97,6 +98,7 @@ class Status:
     config_path: str
     streams: tuple[StreamStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -120,7 +122,9 @@ def parse_status(text: str) -> Status:
         found = json.loads(text)
         streams = tuple(_known(StreamStatus, stream) for stream in found["streams"])
         workers = tuple(_known(WorkerStatus, worker) for worker in found["workers"])
-        return _known(Status, {**found, "streams": streams, "workers": workers})
+        found |= {"streams": streams, "workers": workers}
+        problems = tuple(found.get("problems", ()))
+        return _known(Status, {**found, "problems": problems})
     except (KeyError, TypeError) as exc:
         raise ValueError(f"no status of a daemon that we know: {exc}") from exc
 

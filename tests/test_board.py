@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ooblexd.board import PAGES, TEXT_BYTES, Board
+from ooblexd.board import MOST_TEXTS, PAGES, TEXT_BYTES, Board
 
 
 def test_a_page_reads_as_its_child_process_wrote_it() -> None:
@@ -48,6 +48,17 @@ def test_no_two_pages_share_a_word() -> None:
     second.words[-1] = second.words[0] = 2
 
     assert (first.words[0], first.words[-1]) == (1, 1)
+
+
+def test_a_page_holds_texts_side_by_side() -> None:
+    board = Board()
+    page = board.page(board.allocate())
+    for place in range(MOST_TEXTS):
+        page.write_text(str(place) * TEXT_BYTES, place)
+    page.words[0] = 1
+
+    texts = [page.read_text(place) for place in range(MOST_TEXTS)]
+    assert texts == [str(place) * TEXT_BYTES for place in range(MOST_TEXTS)]
 
 
 def test_a_page_taken_again_is_empty() -> None:

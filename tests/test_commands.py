@@ -15,13 +15,8 @@ from hypothesis import strategies as st
 from ooblexd import commands
 from ooblexd.commands import (
     Applied,
-    Layout,
     Message,
     Ready,
-    StreamLayout,
-    WorkerLayout,
-    format_layout,
-    parse_layout,
     receive,
     send,
 )
@@ -31,16 +26,6 @@ if TYPE_CHECKING:
 
 KINDS: tuple[type[Message], ...] = get_args(Message)
 MESSAGES = st.one_of([st.builds(kind) for kind in KINDS])
-INDICES = st.integers(0, 511)
-LAYOUTS = st.builds(
-    Layout,
-    supervisor_page=INDICES,
-    streams=st.lists(
-        st.builds(StreamLayout, workers=st.lists(st.text()).map(tuple)), max_size=3
-    ).map(tuple),
-    workers=st.lists(st.builds(WorkerLayout), max_size=3).map(tuple),
-)
-
 Ends = tuple[socket.socket, socket.socket]
 
 
@@ -113,11 +98,6 @@ def test_a_closed_end_is_told_to_both_who_read_and_who_send() -> None:
         assert receive(theirs) is None
         with pytest.raises(ConnectionError):
             send(theirs, Ready())
-
-
-@given(LAYOUTS)
-def test_a_layout_is_read_as_it_was_written(layout: Layout) -> None:
-    assert parse_layout(format_layout(layout)) == layout
 
 
 def test_the_largest_plan_fits_into_one_message(ends: Ends) -> None:

@@ -12,8 +12,10 @@ from ooblexd.plan import (
     CropPlan,
     DaemonPlan,
     EffectPlan,
+    IceServerPlan,
     InputPlan,
     StreamPlan,
+    WebrtcPlan,
     format_plan,
     is_same_scene,
     parse_daemon_plan,
@@ -53,6 +55,7 @@ STREAMS = st.builds(
     jpeg_quality=st.integers(1, 100),
     effects=CHAINS,
     enabled=st.booleans(),
+    publish_key=st.text(),
 )
 DAEMONS = st.builds(
     DaemonPlan,
@@ -61,6 +64,14 @@ DAEMONS = st.builds(
     config_path=st.text(),
     allowed_hosts=st.lists(st.text()).map(tuple),
     inference_workers=st.integers(1, 16),
+    webrtc=st.builds(
+        WebrtcPlan,
+        ice_servers=st.lists(
+            st.builds(IceServerPlan, st.lists(st.text()).map(tuple), st.text())
+        ).map(tuple),
+        additional_hosts=st.lists(st.text()).map(tuple),
+        first_port=st.integers(0, 65535),
+    ),
     streams=st.lists(STREAMS, max_size=3).map(tuple),
 )
 BLUR = EffectPlan("blur_faces", is_privacy=True, guards="faces")

@@ -90,6 +90,7 @@ def test_secret_of_a_command_never_shows(command: str, shown: str) -> None:
         "rtsp://[2001:db8::7]:554/h264?channel=1&subtype=0",
         "demo:",
         "mail to owner@example.org",
+        "the stream key is NAME?token=<publish_key>",
         "dropped 31 frames, last: viewer too slow",
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,7 @@ def reading(at_s: float, *workers: WorkerStatus) -> Status:
 
 def test_what_is_written_is_read() -> None:
     status = reading(1, WorkerStatus("control", "up", pid=7, cpu_s=0.5))
+    status = replace(status, problems=("push:door:rtmp://a/b: refused",))
 
     assert parse_status(format_status(status)) == status
 

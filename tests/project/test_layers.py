@@ -15,73 +15,108 @@ import pytest
 from tests.support.repository import imports_of, module_names
 
 # What a frame is and how one fails: anybody's words.
-_WORDS = {"errors", "frame", "clock", "pixels", "plan", "redaction"}
+_WORDS = {
+    *("errors", "audio", "frame", "clock", "pixels", "plan", "redaction"),
+    *("renditions", "detection"),
+}
 # What workers and supervisor leave for one another.
-_BOARD = {"board", "commands", "counters", "heartbeat"}
+_BOARD = {"board", "commands", "counters", "heartbeat", "layout", "signalling"}
 
 LAYERS: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
-    "frame": set(),
+    "aac": set(),
+    "audio": {"aac"},
+    "audio_line": {"aac", "audio", "clock"},
+    "detection": set(),
+    "frame": {"detection"},
     "clock": set(),
     "plan": set(),
     "redaction": set(),
+    "ice": set(),
     "status": set(),
-    "commands": set(),
+    "commands": {"plan", "signalling"},
+    "signalling": set(),
+    "layout": set(),
     "board": set(),
     "models": set(),
     "pixels": {"frame"},
+    "renditions": {"frame"},
     "heartbeat": {"clock"},
     "counters": {"clock"},
     "log": {"redaction"},
     "reminders": {"clock"},
     "ring": {"errors"},
-    "sources": {"errors", "clock", "frame", "pixels", "redaction"},
+    "publishing": {"errors", "plan"},
+    "sources": {
+        *("errors", "audio", "clock", "frame", "pixels", "publishing", "redaction"),
+        "aac",
+    },
     "engines": {"errors"},
-    "effects": {"errors", "clock", "pixels", "plan", "engines"},
+    "effects": {"errors", "clock", "detection", "pixels", "plan", "engines"},
     "effects.catalogue": {"errors"},
     # The parameters of effects are part of the configuration.
     "effects.parameters": set(),
-    "encoders": {"errors", "clock", "frame", "pixels"},
-    "webrtc": {"errors", "clock", "commands", "encoders.video", "frame"},
+    "encoders": {"errors", "audio", "clock", "frame", "pixels", "renditions"},
+    # What it is sent by is webrtc's and FFmpeg's; a command runs as one of a source.
+    "pushes": {
+        *("errors", "clock", "frame", "plan", "redaction", "reminders", "counters"),
+        *("encoders.video", "sources", "webrtc", "_version"),
+        *("aac", "audio", "audio_line"),
+    },
+    "pushes.url": {"errors", "audio", "plan", "redaction", "sources.url"},
+    "webrtc": {
+        *("errors", "audio", "clock", "encoders.sound", "encoders.video"),
+        *("detection", "frame", "ice", "reminders", "signalling"),
+    },
+    "muxer": {"aac", "errors", "clock"},
+    "rtp": {"aac", "clock"},
     # What a box can do is tried by the very parts that do it.
     "checks": {
-        *("_version", "errors", "clock", "frame", "commands", "plan", "redaction"),
+        *("_version", "errors", "clock", "frame", "commands", "ice", "plan"),
+        "redaction",
         *("status", "ring", "engines", "encoders.jpeg", "sources"),
         *("supervisor.listener", "supervisor.signals", "supervisor.stream"),
     },
     "config": {
-        *("errors", "plan", "redaction", "sources.url"),
+        *("errors", "plan", "redaction", "sources.url", "pushes.url"),
         *("effects.catalogue", "effects.packages", "effects.parameters"),
     },
     "stages": {
         *(_WORDS | _BOARD),
         *("reminders", "ring", "sources", "effects", "engines", "encoders"),
-        "webrtc",
+        *("webrtc", "pushes"),
     },
     # What a forked child does: the one place that knows every kind of worker.
     "stages.worker": {*_WORDS, *_BOARD, "log", "supervisor.worker", "control.worker"},
     "supervisor": {
-        *("errors", "clock", "frame", "log", "plan", "redaction", "ring", *_BOARD),
+        *("errors", "audio", "clock", "frame", "log", "plan", "redaction", "ring"),
+        *_BOARD,
     },
     # The difference between two plans and a file's replacement, which load nothing.
     "supervisor.reload": {"commands", "plan", "config.diff", "config.replacing"},
     "control": {
+        "reminders",
         *_WORDS,
         *_BOARD,
         "log",
         "_version",
         "config",
+        *("aac", "audio_line"),
+        *("encoders.sound", "muxer"),  # once somebody asks for a container
+        "rtp",
         "effects.catalogue",
         "effects.packages",
         "engines",
+        "ice",
+        "publishing",
         "ring",
         "status",
         # What is asked at run time too.
         *("checks.finding", "checks.disk", "checks.models", "checks.shared_memory"),
-        "checks.wall_clock",
+        *("checks.wall_clock", "checks.ice", "checks.reach"),
         # What a source may be, and what a probe's process says of one.
-        *("sources.url", "sources.report"),
+        *("sources.url", "sources.report", "pushes.url"),
     },
     "cli": {
         *("_version", "checks", "commands", "config", "errors", "log", "plan"),
@@ -94,8 +129,9 @@ LAYERS: dict[str, set[str]] = {
 
 # Each library that is heavy or untyped, and the few places that know it.
 LIBRARIES: dict[str, set[str]] = {
-    "aiortc": {"webrtc"},
-    "av": {"sources", "encoders", "checks.codecs", "webrtc"},
+    "aioice": {"webrtc", "checks.ice"},
+    "aiortc": {"webrtc", "pushes.whip"},
+    "av": {"sources", "encoders", "checks.codecs", "webrtc", "pushes.sender", "muxer"},
     "cv2": {
         *("effects", "encoders", "sources.opencv"),
         *("stages.geometry", "stages.standins", "stages.video"),
@@ -113,7 +149,8 @@ LIBRARIES: dict[str, set[str]] = {
     "starlette": {"control"},
     "tomlkit": {"config"},
     "uvicorn": {"control"},
-    "uvloop": {"control", "webrtc.thread"},
+    "uvloop": {"control", "webrtc.thread", "pushes.whip"},
+    "websockets": {"control"},
 }
 # posix_ipc is small, and makes the rings.
 TOO_HEAVY_TO_FORK = {*LIBRARIES, "asyncio", "multiprocessing"} - {"posix_ipc"}
