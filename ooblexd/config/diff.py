@@ -60,14 +60,16 @@ _KEYS = {
     "host": "http.host",
     "port": "http.port",
     "allowed_hosts": "http.allowed_hosts",
+    "rtsp": "rtsp",
     "inference_workers": "inference.workers",
     "inference_threads": "inference.threads",
     "engine": "inference.engine",
+    "webrtc": "webrtc",
     "log_level": "log.level",
     "log_format": "log.format",
     "config_path": "--config",
 }
-_LIVE = {"log_level", "allowed_hosts"}
+_LIVE = {"log_level", "allowed_hosts", "webrtc"}
 _SOURCE = {"source", "input", "transport"}
 
 

@@ -20,6 +20,7 @@ from ooblexd.config.edit import Edit, edited
 from ooblexd.config.effects import written_effect
 from ooblexd.config.environment import read_overrides
 from ooblexd.config.load import decode_text, parse_config
+from ooblexd.config.push import written_push
 from ooblexd.config.replacing import (
     cannot_write,
     digest_of,
@@ -35,7 +36,8 @@ from ooblexd.errors import (
     StreamExistsError,
     UnknownStreamError,
 )
-from ooblexd.redaction import mask_url
+from ooblexd.pushes.url import mask_push
+from ooblexd.redaction import has_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -236,6 +238,8 @@ class ConfigFile:
                     raise OverriddenError(".".join(set_path), variable)
             effects = getattr(section, key) if key == "effects" else ()
             values[path] = [written_effect(effect) for effect in effects] or value
+            if key == "push":
+                values[path] = [written_push(push) for push in getattr(section, key)]
         return values
 
     def _write(
@@ -261,8 +265,11 @@ class ConfigFile:
 
 
 def _mode_for(path: Path, config: Config) -> int:
-    sources = [stream.source for stream in config.streams.values()]
-    holds_secrets = any(mask_url(source) != source for source in sources)
+    holds_secrets = any(
+        has_secrets(stream.source, stream.publish_key)
+        or any(mask_push(push.url) != push.url for push in stream.push)
+        for stream in config.streams.values()
+    )
     return private_mode(path) if holds_secrets else 0o7777
 
 

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ooblexd.config.problems import Problem, problems_of
+from ooblexd.config.push import urls_of, with_keys
 from ooblexd.config.schema import Document, StreamConfig
 from ooblexd.errors import ConfigError, SourceForbiddenError
-from ooblexd.redaction import MASK, mask_url
+from ooblexd.pushes import url as pushes
+from ooblexd.redaction import MASK, mask_secrets, mask_url
 from ooblexd.sources.url import BY_API, forms_of, is_file_only
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _LOGIN = re.compile(r"[^:/]+://\S*@")
 _MASKED_LOGIN = re.compile(rf"[^:/]+://{re.escape(MASK)}@")
+_CREDENTIALS = ("password", "secret")
 _PAIR = re.compile(r"([?&;][^=&;#]*=)([^&;#]*)")
 
 
@@ -55,12 +58,13 @@ def table_of(stream: StreamConfig) -> dict[str, Any]:
         }
         for effect in stream.effects
     ]
+    table["push"] = [push.model_dump() for push in stream.push]
     return table
 
 
 def public(stream: StreamConfig) -> dict[str, Any]:
-    """Return what may be shown of a stream: every key, the source's secret masked."""
-    return {**table_of(stream), "source": mask_url(stream.source)}
+    """Return what may be shown of a stream: every key, secrets masked."""
+    return _masked(table_of(stream))
 
 
 def merge_patch(name: str, current: StreamConfig, patch: object) -> StreamConfig:
@@ -78,10 +82,12 @@ def merge_patch(name: str, current: StreamConfig, patch: object) -> StreamConfig
     if not isinstance(patch, dict):
         raise ConfigError([str(Problem(("streams", name), "a patch must be a table"))])
     table = apply_merge_patch(table_of(current), patch)
+    _keep_publish_key(table, current)
     if isinstance(table.get("source"), str):
         table["source"] = _with_secret(name, table["source"], current.source)
         if table["source"] != current.source:
             api_may_set_source(table["source"])
+    _take_pushes(name, table, [push.url for push in current.push])
     return parse_stream(name, table)
 
 
@@ -95,9 +101,10 @@ def document_table(document: Document) -> dict[str, Any]:
 def public_document(document: Document) -> dict[str, Any]:
     """Return what may be shown of a configuration: every key, secrets masked."""
     table = document_table(document)
-    for stream in table["streams"].values():
-        stream["source"] = mask_url(stream["source"])
-    return table
+    shown = {name: _masked(stream) for name, stream in table["streams"].items()}
+    for server in table["webrtc"]["ice_servers"]:
+        server.update({key: MASK for key in _CREDENTIALS if server[key]})
+    return {**table, "streams": shown}
 
 
 def patch_document(current: Document, patch: Mapping[str, Any]) -> Document:
@@ -116,17 +123,49 @@ def patch_document(current: Document, patch: Mapping[str, Any]) -> Document:
     for name, stream in streams.items() if isinstance(streams, dict) else ():
         known = current.streams.get(name)
         former = known.source if known else ""
-        source = stream.get("source") if isinstance(stream, dict) else None
-        if not isinstance(source, str):
+        if not isinstance(stream, dict):
             continue  # the schema complains
+        if known is not None:
+            _keep_publish_key(stream, known)
+        urls = [push.url for push in known.push] if known else []
+        _take_pushes(name, stream, urls, f"streams.{name}.push")
+        source = stream.get("source")
+        if not isinstance(source, str):
+            continue  # likewise
         stream["source"] = _with_secret(name, source, former)
         if stream["source"] != former:
             api_may_set_source(source, f"streams.{name}.source")
+    _fill_in_credentials(table.get("webrtc"), current)
     try:
         return Document.model_validate(table, context=BY_API)
     except ValidationError as exc:
         problems = [str(problem) for problem in problems_of(exc)]
         raise ConfigError(problems) from None  # the chain would show values
+
+
+def _fill_in_credentials(webrtc: Any, current: Document) -> None:
+    """Put what was masked back into the servers of a patched ``[webrtc]``.
+
+    Raises:
+        ConfigError: A mask stands where nothing was masked: for that server, by that
+            user, there is no such secret.
+    """
+    servers = webrtc.get("ice_servers") if isinstance(webrtc, dict) else None
+    known = {
+        (server.urls, server.username): server for server in current.webrtc.ice_servers
+    }
+    for place, server in enumerate(servers if isinstance(servers, list) else ()):
+        for key in _CREDENTIALS if isinstance(server, dict) else ():
+            if server.get(key) != MASK:
+                continue
+            urls = server.get("urls")
+            listed = (urls,) if isinstance(urls, str) else tuple(urls or ())
+            former = known.get((listed, server.get("username", "")))
+            server[key] = getattr(former, key, "")
+            if not server[key]:
+                path = ("webrtc", "ice_servers", str(place), key)
+                problem = f"{MASK} stands for no secret of this server; write it out"
+                raise ConfigError([str(Problem(path, problem))])
 
 
 def apply_merge_patch(target: Any, patch: Any) -> Any:
@@ -154,6 +193,44 @@ def api_may_set_source(url: str, key: str = "source") -> None:
     """
     if is_file_only(url.strip()):
         raise SourceForbiddenError(forms_of(BY_API), key)
+
+
+def _keep_publish_key(table: dict[str, Any], current: StreamConfig) -> None:
+    if current.publish_key and table.get("publish_key") == MASK:
+        table["publish_key"] = current.publish_key
+
+
+def api_may_push(urls: Iterable[str], key: str = "push") -> None:
+    """Refuse pushes that reach into this machine.
+
+    Args:
+        urls: Where to.
+        key: Where they stand, for the message.
+
+    Raises:
+        SourceForbiddenError: Only the configuration file may name one of them.
+    """
+    if any(pushes.is_file_only(url) for url in urls):
+        raise SourceForbiddenError(pushes.forms_of(pushes.BY_API), key, "push")
+
+
+def _take_pushes(
+    name: str, table: dict[str, Any], former: list[str], key: str = "push"
+) -> None:
+    """Put the keys of pushes that stay in their places, and look at those that come."""
+    if not isinstance(table.get("push"), list):
+        return  # the schema complains
+    try:
+        table["push"] = with_keys(table["push"], former)
+    except ConfigError as exc:
+        problem = Problem(("streams", name, "push"), exc.problems[0])
+        raise ConfigError([str(problem)]) from None
+    api_may_push(set(urls_of(table["push"])) - set(former), key)
+
+
+def _masked(table: dict[str, Any]) -> dict[str, Any]:
+    push = [{**one, "url": pushes.mask_push(one["url"])} for one in table["push"]]
+    return {**mask_secrets(table), "push": push}
 
 
 def _with_secret(name: str, sent: str, current: str) -> str:

@@ -5,11 +5,27 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ooblexd.config.ice import ports_of
 from ooblexd.effects.packages import effect_kind
-from ooblexd.plan import CropPlan, DaemonPlan, EffectPlan, InputPlan, StreamPlan
+from ooblexd.plan import (
+    CropPlan,
+    DaemonPlan,
+    EffectPlan,
+    IceServerPlan,
+    InputPlan,
+    PushPlan,
+    RtspPlan,
+    StreamPlan,
+    WebrtcPlan,
+)
 
 if TYPE_CHECKING:
-    from ooblexd.config.schema import Config, EffectConfig, StreamConfig
+    from ooblexd.config.schema import (
+        Config,
+        EffectConfig,
+        StreamConfig,
+        WebrtcConfig,
+    )
 
 _MOST_AUTO_WORKERS = 4
 
@@ -29,6 +45,7 @@ def plan_of(config: Config, cores: int | None = None) -> DaemonPlan:
         port=config.http.port,
         config_path=str(config.location.path),
         allowed_hosts=config.http.allowed_hosts,
+        rtsp=RtspPlan(**config.rtsp.model_dump()),
         inference_workers=workers if isinstance(workers, int) else auto_workers(cores),
         inference_threads=config.inference.threads,
         engine=config.inference.engine,
@@ -36,6 +53,7 @@ def plan_of(config: Config, cores: int | None = None) -> DaemonPlan:
         log_format=config.log.format,
         is_demo=config.location.is_demo,
         config_digest=config.location.digest,
+        webrtc=plan_of_webrtc(config.webrtc),
         streams=tuple(plan_of_stream(*item) for item in config.streams.items()),
     )
 
@@ -47,6 +65,7 @@ def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
         source=stream.source,
         input=InputPlan(**stream.input.model_dump()),
         transport=stream.transport,
+        audio=stream.audio,
         max_fps=stream.max_fps,
         rotate=stream.rotate,
         flip=stream.flip,
@@ -54,7 +73,24 @@ def plan_of_stream(name: str, stream: StreamConfig) -> StreamPlan:
         max_age_ms=stream.max_age_ms,
         jpeg_quality=stream.jpeg_quality,
         effects=tuple(plan_of_effect(effect) for effect in stream.effects),
+        push=tuple(PushPlan(**push.model_dump()) for push in stream.push),
         enabled=stream.enabled,
+        publish_key=stream.publish_key,
+    )
+
+
+def plan_of_webrtc(webrtc: WebrtcConfig) -> WebrtcPlan:
+    """Return how viewers by WebRTC reach the daemon."""
+    first_port, last_port = ports_of(webrtc.udp_ports)
+    return WebrtcPlan(
+        ice_servers=tuple(
+            IceServerPlan(**one.model_dump()) for one in webrtc.ice_servers
+        ),
+        credentials_ttl_s=webrtc.credentials_ttl_s,
+        additional_hosts=webrtc.additional_hosts,
+        first_port=first_port,
+        last_port=last_port,
+        data_channel_control=webrtc.data_channel_control,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ooblexd.config.values import own_words
 from ooblexd.errors import ConfigError
-from ooblexd.plan import InputPlan
+from ooblexd.plan import InputPlan, listening_of
+from ooblexd.redaction import MASK
 from ooblexd.sources.url import SCHEMES, scheme_of
 
 if TYPE_CHECKING:
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
 
 MAX_SOURCE_LETTERS = 2000
 """A plan travels in one message to each worker; longer ones are some mistake."""
+
+MAX_PUBLISH_KEY_LETTERS = 128
+
+# What an address may hold unencoded (RFC 3986, 2.3), and a bearer token too.
+_PUBLISH_KEY = re.compile(rf"[A-Za-z0-9._~-]{{0,{MAX_PUBLISH_KEY_LETTERS}}}")
+_PATH = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 
 _BY_API = "|".join(kind.name for kind in SCHEMES.values() if not kind.is_file_only)
 BY_API = f"^ *({_BY_API}):"
@@ -50,7 +59,38 @@ def check_source(url: str, info: ValidationInfo) -> str:
     if not _has_good_port(url):
         hint = "; write / # ? of a password as %2F %23 %3F" if "@" in url else ""
         raise own_words(f"a source's port must be 1 to 65535{hint}")
+    _check_listening(url)
     return url
+
+
+def check_publish_key(key: str) -> str:
+    """Return ``key`` if every kind of publisher can give it.
+
+    It stands in headers, in addresses, and in OBS's field for a stream key.
+
+    Raises:
+        PydanticCustomError: One cannot; the message never shows it.
+    """
+    if key == MASK:
+        raise own_words(f"{MASK} stands for no key here; write it out")
+    if _PUBLISH_KEY.fullmatch(key) is None:
+        most = MAX_PUBLISH_KEY_LETTERS
+        raise own_words(f"allowed are up to {most} of A-Z, a-z, 0-9, - . _ and ~")
+    return key
+
+
+def _check_listening(url: str) -> None:
+    listening = listening_of(url)
+    if listening is None:
+        return
+    place, path = listening
+    try:
+        ipaddress.ip_address(place.host)
+    except ValueError:
+        form = "0.0.0.0 for all, 127.0.0.1 for this machine, or one of its addresses"
+        raise own_words(f"listens on an address: {form}") from None
+    if _PATH.fullmatch(path) is None:
+        raise own_words("needs a name behind the port: a-z, A-Z, 0-9, - . _ and /")
 
 
 def check_input(source: str, wanted: InputPlan) -> None:

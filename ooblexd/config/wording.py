@@ -33,7 +33,8 @@ KeyPath = tuple[str, ...]
 """Keys from the root of the file; a place in a list is its number as text."""
 
 _LONGEST_FOUND = 60
-_SECRET_KEYS = ("source",)
+_URLS = ("source", "url")
+_SECRET_KEYS = (*_URLS, "publish_key", "password", "secret")
 # Of pydantic, in front of what a validator of the model itself has said.
 _PREFIXES = ("Value error, ", "Assertion failed, ")
 # Kind of mistake to what is counted, and which bound was passed.
@@ -57,10 +58,11 @@ def format_found(value: object, path: KeyPath = ()) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
+    is_secret = bool(path) and path[-1] in _SECRET_KEYS
     if isinstance(value, str):
-        if path and path[-1] in _SECRET_KEYS:
-            return "text"
-        shown = repr(value)
+        shown = "text" if is_secret else repr(value)
+    elif is_secret and path[-1] not in _URLS and isinstance(value, int | float):
+        shown = "a number"  # a key may well be one
     else:
         is_json = value is None or isinstance(value, bool | int | float)
         shown = json.dumps(value) if is_json else str(value)

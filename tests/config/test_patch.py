@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ooblexd.config.load import parse_config
 from ooblexd.config.patch import (
     api_may_set_source,
     apply_merge_patch,
     merge_patch,
     parse_stream,
+    patch_document,
     public,
+    public_document,
     table_of,
 )
 from ooblexd.errors import ConfigError, SourceForbiddenError
@@ -87,15 +90,18 @@ def test_public_stream_has_every_key_complete_effects_and_no_secret() -> None:
     [effect] = shown.pop("effects")
     assert shown == {
         "source": MASKED,
+        "publish_key": "",
         "input": {"format": "auto", "width": 0, "height": 0, "fps": 0.0},
         "enabled": True,
         "transport": "auto",
+        "audio": "auto",
         "max_fps": 0.0,
         "rotate": 0,
         "flip": "none",
         "crop": {"left": 0.0, "top": 0.0, "width": 1.0, "height": 1.0},
         "max_age_ms": 0,
         "jpeg_quality": 80,
+        "push": [],
     }
     assert list(effect)[:3] == ["effect", "mode", "on_failure"]
     assert effect["effect"] == "blur_faces"
@@ -168,7 +174,9 @@ def test_what_the_api_may_not_name_it_does_not_propose(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         merge_patch("door", stream, {"source": url})
 
-    assert "demo:, upload:, rtsp://HOST/PATH, rtsps://HOST/PATH" in str(caught.value)
+    assert "demo:, upload:, whip:, rtsp://HOST/PATH, rtsps://HOST/PATH" in str(
+        caught.value
+    )
     assert "http://HOST/PATH, https://HOST/PATH)" in str(caught.value)
     assert not re.search("exec|file:|/dev/", str(caught.value).replace(url, ""))
 
@@ -199,3 +207,64 @@ def test_patch_that_is_no_table_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="a patch must be a table"):
         merge_patch("door", stream, ["source"])
+
+
+TURN = """
+[[webrtc.ice_servers]]
+urls = "turn:turn.example.net"
+username = "box"
+password = "hunter2"
+
+[[webrtc.ice_servers]]
+urls = ["turn:other.example.net", "turns:other.example.net"]
+secret = "hunter2"
+"""
+
+
+def test_secrets_of_turn_servers_are_masked_and_what_is_masked_stays() -> None:
+    document = parse_config(TURN, {}).document
+    shown = public_document(document)
+
+    assert "hunter2" not in repr(shown)
+    first, second = shown["webrtc"]["ice_servers"]
+    assert (first["password"], first["secret"]) == ("***", "")
+    assert (second["password"], second["secret"]) == ("", "***")
+    assert patch_document(document, {"webrtc": shown["webrtc"]}) == document
+    assert patch_document(
+        document, {"webrtc": {"udp_ports": "50000-50100"}}
+    ).webrtc == (document.webrtc.model_copy(update={"udp_ports": "50000-50100"}))
+
+
+@pytest.mark.parametrize(
+    "change", [{"urls": ["turn:elsewhere.example.net"]}, {"username": "another"}]
+)
+def test_a_secret_of_a_turn_server_follows_to_no_other(change: dict[str, Any]) -> None:
+    document = parse_config(TURN, {}).document
+    servers = public_document(document)["webrtc"]["ice_servers"]
+    servers[0].update(change)
+
+    with pytest.raises(ConfigError) as caught:
+        patch_document(document, {"webrtc": {"ice_servers": servers}})
+
+    assert caught.value.problems[0].startswith("webrtc.ice_servers[0].password: ***")
+
+
+def test_a_publish_key_is_masked_and_kept_by_its_mask() -> None:
+    stream = parse_stream("desk", {"source": "whip:", "publish_key": "geheim-7"})
+
+    assert public(stream)["publish_key"] == "***"
+    assert merge_patch("desk", stream, public(stream)) == stream
+    assert merge_patch("desk", stream, {"publish_key": "neu"}).publish_key == "neu"
+    assert merge_patch("desk", stream, {"publish_key": None}).publish_key == ""
+    assert "geheim-7" not in repr(stream)
+
+
+@pytest.mark.parametrize("key", ["***", "zwei Worte", "ä", "a/b", "x" * 129, 4711])
+def test_a_publish_key_that_cannot_be_given_is_refused_and_not_shown(
+    key: object,
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_stream("desk", {"source": "whip:", "publish_key": key})
+
+    assert "streams.desk.publish_key: " in str(caught.value)
+    assert str(key) not in str(caught.value) or key == "***"

@@ -41,6 +41,7 @@ STREAMS = st.fixed_dictionaries(
         ).map(lambda crop: {"width": 0.5, **crop}),
         "max_age_ms": st.integers(0, 60_000),
         "jpeg_quality": st.integers(1, 100),
+        "publish_key": st.sampled_from(["", "geheim-7"]),
         "effects": st.lists(
             st.sampled_from(["none", "blur_faces"])
             | st.fixed_dictionaries(

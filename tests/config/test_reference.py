@@ -19,8 +19,10 @@ from ooblexd.config.schema import (
     HttpConfig,
     InferenceConfig,
     LogConfig,
+    RtspConfig,
     Section,
     StreamConfig,
+    WebrtcConfig,
 )
 from ooblexd.config.statements import scan
 from ooblexd.effects.catalogue import EFFECTS
@@ -29,8 +31,10 @@ FOLDER = Path(__file__).parents[2] / "config"
 REFERENCE = (FOLDER / "ooblexd.toml").read_text()
 SECTIONS: list[tuple[tuple[str, ...], type[Section]]] = [
     (("http",), HttpConfig),
+    (("rtsp",), RtspConfig),
     (("streams", "demo"), StreamConfig),
     (("inference",), InferenceConfig),
+    (("webrtc",), WebrtcConfig),
     (("log",), LogConfig),
 ]
 

@@ -161,7 +161,8 @@ def test_the_environment_overrides_the_file_and_stays_out_of_it(
         "OOBLEXD_STREAMS__DEMO__EFFECTS": '[{"effect": "pixelate_faces"}, "edges"]',
         "OOBLEXD_LOG__LEVEL": "debug",
     }
-    with Appliance(tmp_path, DEMO_TOML, environment) as daemon:
+    toml = DEMO_TOML.replace("max_fps = 10\n", "")
+    with Appliance(tmp_path, toml, environment) as daemon:
         stream = daemon.stream("demo")
         config = daemon.request("GET", CONFIG).json()
         refused = patch(daemon, {"demo": {"max_fps": 7}})
