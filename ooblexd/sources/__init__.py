@@ -110,7 +110,7 @@ class Source(Protocol):
         """Release all that the source holds; a second call does nothing."""
 
 
-def open_source(  # noqa: PLR0911 # one a kind of source
+def open_source(  # noqa: C901, PLR0911 # one a kind of source
     url: str, options: SourceOptions | None = None
 ) -> Source:
     """Open the source that ``url`` names.
@@ -140,6 +140,16 @@ def open_source(  # noqa: PLR0911 # one a kind of source
             from ooblexd.sources.upload import open_upload  # noqa: PLC0415 - loads PyAV
 
             return Thinned(open_upload(options), options.rate)
+        case "whip":
+            from ooblexd.sources.whip import open_whip  # noqa: PLC0415 - loads PyAV
+
+            return open_whip(options)
+        case "rtmp-listen" | "rtsp-listen":
+            from ooblexd.sources.published import (  # noqa: PLC0415 - loads PyAV
+                open_published,
+            )
+
+            return open_published(url, options)
         case "/dev/":
             from ooblexd.sources.device import open_device  # noqa: PLC0415 - loads PyAV
 

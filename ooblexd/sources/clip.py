@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import stat
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 
@@ -13,23 +14,27 @@ from ooblexd.errors import SourceUnavailableError
 from ooblexd.sources.decoding import Decoder
 from ooblexd.sources.options import SourceDescription, SourceOptions
 from ooblexd.sources.pace import Pace
+from ooblexd.sources.sound import Sound, tell_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from av.container import InputContainer
 
+    from ooblexd.audio import AudioPacket
     from ooblexd.sources.decoding import Taken, WaitingPicture
     from ooblexd.sources.picture import DecodedPicture
 
 _DEFAULT_FPS = 25.0
+_MOST_SOUNDS = 1024  # packets, should a file have its sound far ahead
 
 
 class Clip:
     """A `ooblexd.sources.Source` over a file.
 
     A picture is decoded first and then waits until it is due, so that it is handed over
-    at its time and not a decoding later.
+    at its time and not a decoding later. Sound is passed on with the picture of its
+    moment.
 
     Args:
         path: Of the file.
@@ -51,6 +56,11 @@ class Clip:
         self._period_ns = round(NS_PER_S / self.description.fps)
         self._pace = Pace(self._period_ns, options.now_ns)
         self._options = options
+        self._sound = Sound(self._container, options)
+        tell_left_out(self._container, options)
+        self._sounds: deque[AudioPacket] = deque(maxlen=_MOST_SOUNDS)
+        self._round_ns = 0  # when this repetition began
+        self._begin_ns = 0  # of its first picture, in the file's own time
         self._pictures = self._for_ever()
         self._pictures_read = 0
         self.tick = 0
@@ -65,6 +75,7 @@ class Clip:
         capture_ns = self._pace.wait_until(clip_ns)
         self.tick = self._pictures_read + self._pace.missed
         self._pictures_read += 1
+        self._pass_on_sound(clip_ns)
         return taken.as_picture(
             pts_ns=clip_ns, capture_ns=capture_ns, decoded_ns=capture_ns
         )
@@ -77,7 +88,7 @@ class Clip:
         """Yield each picture with its time in ns, which goes on over repetitions."""
         end_ns = 0
         while True:
-            start_ns = end_ns
+            start_ns = self._round_ns = end_ns
             for taken, at_ns in self._once():
                 clip_ns = end_ns if at_ns is None else start_ns + at_ns
                 clip_ns = max(clip_ns, end_ns - self._period_ns // 2)
@@ -89,15 +100,22 @@ class Clip:
 
     def _once(self) -> Iterator[tuple[Taken, int | None]]:
         """Yield each picture with its time since the first one, where it has one."""
-        stream = self._container.streams.video[0]
+        stream, audio = self._container.streams.video[0], self._sound.stream
         decoder = Decoder(stream.codec_context, self._options, "the file is damaged")
         first_pts: int | None = None
-        for packet in self._container.demux(stream):
-            for taken in decoder.take(packet, self._options.now_ns()):
+        for packet in self._container.demux([one for one in (stream, audio) if one]):
+            if packet.stream is audio:
+                sound = self._sound.read(cast("av.Packet[av.AudioStream]", packet))
+                if sound is not None:
+                    self._sounds.append(sound)
+                continue
+            picture = cast("av.Packet[av.VideoStream]", packet)
+            for taken in decoder.take(picture, self._options.now_ns()):
                 at_ns = None
                 if taken.pts is not None and stream.time_base is not None:
                     first_pts = taken.pts if first_pts is None else first_pts
                     at_ns = int((taken.pts - first_pts) * stream.time_base * NS_PER_S)
+                    self._begin_ns = int(first_pts * stream.time_base * NS_PER_S)
                 yield taken, at_ns
 
     def _rewind(self) -> None:
@@ -105,6 +123,17 @@ class Clip:
         # and opening takes a few ms: less than the period it has.
         self._container.close()
         self._container = open_clip(self._path)
+        self._sound = Sound(self._container, self._options)
+        self._sounds.clear()
+
+    def _pass_on_sound(self, clip_ns: int) -> None:
+        """Tell of what is heard until the next picture."""
+        until_ns = clip_ns + self._period_ns
+        while self._sounds:
+            at_ns = self._round_ns + self._sounds[0].at_ns - self._begin_ns
+            if at_ns >= until_ns:
+                return
+            self._sound.tell(self._sounds.popleft(), self._pace.at(at_ns))
 
 
 def open_clip(path: str) -> InputContainer:
@@ -151,7 +180,7 @@ def _describe(container: InputContainer) -> SourceDescription:
     codec = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
     return SourceDescription(
-        codec=codec.name,
+        codec=codec.codec.canonical_name,
         width=codec.width,
         height=codec.height,
         fps=float(rate) if rate else _DEFAULT_FPS,

@@ -1,4 +1,6 @@
-"""MJPEG over HTTP: a response of many parts, each a JPEG picture.
+"""Sources by HTTP: HLS where the path ends in ``.m3u8``, else MJPEG.
+
+MJPEG is a response of many parts, each a JPEG picture.
 
 FFmpeg's reader hands a picture on with its last byte where the part says its length, as
 cameras and encoders do (measured: 0.1 ms later on loopback). Where it does not, the
@@ -9,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ooblexd.sources.hls import HlsSource, hls_address
 from ooblexd.sources.network import Address, NetworkSource
+from ooblexd.sources.url import is_playlist
 
 if TYPE_CHECKING:
     from ooblexd.sources.options import SourceOptions
@@ -18,17 +22,21 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def open_http(url: str, options: SourceOptions) -> NetworkSource:
-    """Open an MJPEG stream.
+    """Open a stream.
 
     Raises:
         SourceUnavailableError: It cannot be opened; the reason says why.
         SourceRefusedError: The login was refused.
     """
+    if is_playlist(url):
+        return HlsSource(url, options)
     return NetworkSource(http_address(url), options)
 
 
 def http_address(url: str) -> Address:
-    """Return where an MJPEG stream is."""
+    """Return where a stream is."""
+    if is_playlist(url):
+        return hls_address(url)
     return Address(
         url=url,
         default_port=_PORTS[url.partition(":")[0].lower()],

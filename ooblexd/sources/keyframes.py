@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import av
 
 _START = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+_START_OF_SLICE = re.compile(rb"\x00\x00\x01(..)", re.DOTALL)
+_FIRST_OF_PICTURE = 0x80  # first_mb_in_slice is 0, as Exp-Golomb (H.264, 7.3.3)
 _LENGTH_PREFIXED = 1  # the first byte of avcC and hvcC (ISO/IEC 14496-15)
 
 
@@ -53,6 +55,23 @@ class Keyframes:
             start = at + self._length_bytes
             yield data[start]
             at = start + int.from_bytes(data[at:start], "big")
+
+
+def is_keyframe(codec_name: str, data: bytes) -> bool:
+    """Say whether a picture as RTP carries it needs no other, and has its beginning.
+
+    Args:
+        codec_name: ``h264``, whose data has start codes, or ``vp8``.
+        data: The picture; its beginning may have been lost.
+    """
+    if codec_name == "vp8":  # RFC 6386, 9.1
+        return data[3:6] == b"\x9d\x01\x2a" and not data[0] & 1
+    for found in _START_OF_SLICE.finditer(data):
+        head, slice_header = found[1]
+        is_key = _is_h264_key(head)
+        if is_key is not None:
+            return is_key and bool(slice_header & _FIRST_OF_PICTURE)
+    return False
 
 
 def _started(data: bytes) -> Iterator[int]:

@@ -13,7 +13,7 @@ import queue
 import socket
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import av
@@ -25,6 +25,7 @@ from ooblexd.sources.arrivals import Arrival, Arrivals, first_of_use
 from ooblexd.sources.decoding import Decoder, Taken
 from ooblexd.sources.options import SourceDescription, SourceOptions
 from ooblexd.sources.reasons import explain, ffmpeg_messages, without_secrets
+from ooblexd.sources.sound import Sound, tell_left_out
 from ooblexd.sources.url import split_login
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 
 _ENCODE = "; write @ / # ? of a password as %40 %2F %23 %3F"
+_US_PER_S = 1_000_000
+_MOST_FPS = 1000  # more is the clock of a stream that does not tell its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,17 @@ class Address:
         default_port: Of its scheme.
         transport: For the description.
         av_options: FFmpeg's options for its demuxer and protocols.
+        patience_s: How long nothing may come, where that is longer than others may.
+        second_look_s: For how long it is looked for a video track once more, where
+            none was found; 0 is not at all.
     """
 
     url: str
     default_port: int
     transport: str
     av_options: dict[str, str]
+    patience_s: float = 0.0
+    second_look_s: float = 0.0
 
 
 class NetworkSource:
@@ -84,13 +92,19 @@ class NetworkSource:
         self._deadline_ns = options.now_ns() + _ns(options.open_timeout_s)
         self._container = (open_it or open_container)(address, options)
         self._stream = self._container.streams.video[0]
+        # Whoever reads closes the container, and nothing of it may be asked then.
+        self._time_base = self._stream.time_base
+        self.description = _describe(self._container, address.transport)
+        self._sound = Sound(self._container, options)
+        tell_left_out(self._container, options)
         self._skims = is_intra_only(self._stream.codec_context)
         self._decoder = Decoder(self._stream.codec_context, options)
-        self._arrivals = Arrivals(self._packets(), self._container.close)
+        self._patience_s = max(options.read_timeout_s, address.patience_s)
+        self._arrivals = self._start()
         self._pictures = self._taken()
         try:
             self._first: Taken | None = next(self._pictures)
-            self.description = _describe(self._container, address.transport)
+            self.description = _seen(self.description, self._stream.codec_context)
         except SourceError:
             self._arrivals.close()
             raise
@@ -109,17 +123,21 @@ class NetworkSource:
             # Not every stream says so beforehand.
             self.description = replace(self.description, has_b_frames=True)
         pts_ns = 0
-        if taken.pts is not None and self._stream.time_base is not None:
-            pts_ns = int(taken.pts * self._stream.time_base * NS_PER_S)
+        if taken.pts is not None and self._time_base is not None:
+            pts_ns = int(taken.pts * self._time_base * NS_PER_S)
         return taken.as_picture(
             pts_ns=pts_ns,
-            capture_ns=taken.arrival_ns,
+            capture_ns=self._captured_ns(taken),
             decoded_ns=self._options.now_ns(),
         )
 
     def close(self) -> None:
         """Say goodbye and close the connection; a second call does nothing."""
         self._arrivals.close()
+
+    def _start(self) -> Arrivals:
+        """Begin to read."""
+        return Arrivals(self._packets(), self._container.close)
 
     def _taken(self) -> Iterator[Taken]:
         """Yield each picture that is wanted."""
@@ -165,19 +183,38 @@ class NetworkSource:
 
     def _packets(self) -> Iterator[Arrival]:
         """Yield what comes; by the thread of its own."""
-        packets = self._container.demux(self._stream)
+        sound = self._sound
+        tracks = [track for track in (self._stream, sound.stream) if track]
+        packets = self._container.demux(tracks)
         while True:
             try:
                 packet = next(packets)
             except av.FFmpegError as exc:
-                waited_s = self._options.read_timeout_s
-                reason = explain(exc, waited_s=waited_s)
+                reason = explain(exc, waited_s=self._patience_s)
                 raise reason from without_secrets(exc)
             except StopIteration:
                 break
             if packet.size == 0:  # PyAV's mark for the end
                 break
-            yield Arrival(packet, self._options.now_ns())
+            now_ns = self._options.now_ns()
+            if packet.stream is sound.stream:
+                self._hear(cast("av.Packet[av.AudioStream]", packet), now_ns)
+                continue
+            picture = cast("av.Packet[av.VideoStream]", packet)
+            self._note(picture, now_ns)
+            yield Arrival(picture, now_ns)
+
+    def _captured_ns(self, taken: Taken) -> int:
+        """Say when a picture was taken, as far as is known."""
+        return taken.arrival_ns
+
+    def _hear(self, packet: av.Packet[av.AudioStream], now_ns: int) -> None:
+        """Do what is to be done with sound that has come."""
+        self._sound.pass_on(packet, now_ns)
+
+    def _note(self, picture: av.Packet[av.VideoStream], now_ns: int) -> None:
+        """Learn from a picture that has come."""
+        self._sound.note_picture(picture, now_ns)
 
 
 def open_container(
@@ -196,12 +233,30 @@ def open_container(
     """
     start_ns = options.now_ns() if start_ns is None else start_ns
     resolve(address, options.open_timeout_s)
+    container = _connect(address, options, start_ns)
+    if not container.streams.video and address.second_look_s:
+        container.close()
+        longer = {"analyzeduration": str(int(address.second_look_s * _US_PER_S))}
+        patient = replace(address, av_options={**address.av_options, **longer})
+        container = _connect(patient, options, start_ns)
+    try:
+        prepare(container)
+    except SourceError:
+        container.close()
+        raise
+    return container
+
+
+def _connect(address: Address, options: SourceOptions, start_ns: int) -> InputContainer:
     left_s = options.open_timeout_s - (options.now_ns() - start_ns) / NS_PER_S
     with ffmpeg_messages() as messages:
         try:
-            container = av.open(
+            return av.open(
                 quoted(address.url),
-                timeout=(max(left_s, 0.1), options.read_timeout_s),
+                timeout=(
+                    max(left_s, 0.1),
+                    max(options.read_timeout_s, address.patience_s),
+                ),
                 options={"analyzeduration": "1", **address.av_options},
             )
         except av.FFmpegError as exc:
@@ -210,12 +265,6 @@ def open_container(
                 exc, messages, waited_s=options.open_timeout_s, is_late=is_late
             )
             raise reason from without_secrets(exc)
-    try:
-        prepare(container)
-    except SourceError:
-        container.close()
-        raise
-    return container
 
 
 def is_intra_only(codec: av.VideoCodecContext) -> bool:
@@ -275,12 +324,23 @@ def _describe(container: InputContainer, transport: str) -> SourceDescription:
     codec = stream.codec_context
     rate = stream.average_rate or stream.guessed_rate
     return SourceDescription(
-        codec=codec.name,
+        codec=codec.codec.canonical_name,
         width=codec.width,
         height=codec.height,
-        fps=float(rate) if rate else 0.0,
+        fps=float(rate) if rate and rate <= _MOST_FPS else 0.0,
         has_b_frames=bool(codec.has_b_frames),
         transport=transport,
+        pixel_format=codec.pix_fmt or "",
+    )
+
+
+def _seen(said: SourceDescription, codec: av.VideoCodecContext) -> SourceDescription:
+    """Add what the first picture has told."""
+    return replace(
+        said,
+        width=codec.width,
+        height=codec.height,
+        has_b_frames=bool(codec.has_b_frames),
         pixel_format=codec.pix_fmt or "",
     )
 

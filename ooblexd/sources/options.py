@@ -11,7 +11,10 @@ from ooblexd.sources.rate import Rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ooblexd.audio import AudioPacket
+    from ooblexd.sources.door import Door
     from ooblexd.sources.upload import Inbox
+    from ooblexd.sources.whip import Publication
 
 MOST_PIXELS = 17_000_000
 """4096x4096, nearly; one larger starves all other streams."""
@@ -59,7 +62,13 @@ class SourceOptions:
             there.
         on_delay: Told why it takes long to open, while it is waited for.
         now_ns: The monotonic clock, in ns.
+        on_progress: Told each second, by any thread, while a source that is open waits
+            for who has just begun to send, and may take long.
         inbox: For ``upload:`` only: where the pictures arrive.
+        on_audio: Told of each packet of sound; None where it is not wanted.
+        on_left_out: Told why the source's sound cannot be passed on.
+        publication: For ``whip:`` only: likewise.
+        door: For sources that others publish only: where they come in.
         is_unwanted: Asked about each picture: nobody would look at it now. So it need
             not be decoded before somebody asks for its samples.
     """
@@ -72,7 +81,12 @@ class SourceOptions:
     on_passed_over: Callable[[], None] = lambda: None
     on_delay: Callable[[str], None] = _ignore
     now_ns: Callable[[], int] = monotonic_ns
+    on_progress: Callable[[], None] = lambda: None
     inbox: Inbox | None = None
+    on_audio: Callable[[AudioPacket], None] | None = None
+    on_left_out: Callable[[str], None] = _ignore
+    publication: Publication | None = None
+    door: Door | None = None
     is_unwanted: Callable[[], bool] = lambda: False
 
 
@@ -86,8 +100,8 @@ class SourceDescription:
         height: In pixels; likewise.
         fps: As announced; 0.0 where it is not.
         has_b_frames: Pictures come reordered, which delays them by whole frames.
-        transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``pipe``, ``upload`` or
-            ``local``.
+        transport: ``tcp`` or ``udp`` for RTSP; else ``http``, ``pipe``, ``upload``,
+            ``webrtc`` or ``local``.
         pixel_format: As FFmpeg names it; empty where nobody asks.
     """
 

@@ -42,6 +42,15 @@ class Pace:
         self._sleep_s = sleep_s
         self._origin_ns: int | None = None
 
+    def at(self, clip_ns: int) -> int:
+        """Return the monotonic time at which a time of the clip is, or was, due.
+
+        Args:
+            clip_ns: Near that of the picture that was waited for last.
+        """
+        assert self._origin_ns is not None, "a picture was waited for"
+        return self._origin_ns + clip_ns
+
     def wait_until(self, clip_ns: int) -> int:
         """Pause until the picture at ``clip_ns`` of the clip is due.
 

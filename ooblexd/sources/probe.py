@@ -7,7 +7,7 @@ command or a device is watched by its pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +32,7 @@ from ooblexd.sources.report import (
 )
 from ooblexd.sources.rtmp import rtmp_address
 from ooblexd.sources.rtsp import by_transport
+from ooblexd.sources.sound import why_silent
 from ooblexd.sources.url import scheme_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ooblexd.sources.options import SourceOptions
 
 _RARE_KEYFRAMES_S = 4.0
-_WITHOUT_PACKETS = ("exec", "upload", "/dev/")
+_WITHOUT_PACKETS = ("exec", "upload", "whip", "rtmp-listen", "rtsp-listen", "/dev/")
 _ADDRESSES = {
     "http": http_address,
     "https": http_address,
@@ -146,7 +147,7 @@ def _probe_packets(
             announced = None
         assert watched.frame is not None
         video = VideoReport(
-            codec=codec.name,
+            codec=codec.codec.canonical_name,
             profile=codec.profile or "",
             width=watched.frame.width,
             height=watched.frame.height,
@@ -156,10 +157,13 @@ def _probe_packets(
             keyframe_interval_s=watched.keyframe_interval_s,
             has_b_frames=watched.has_b_frames,
         )
+        unheard = why_silent(container)
     finally:
         container.close()
     watched_s = (options.now_ns() - start_ns) / NS_PER_S
-    return _report(url, opened.transport, video, audio, watched_s)
+    report = _report(url, opened.transport, video, audio, watched_s)
+    told = (*report.warnings, unheard) if unheard else report.warnings
+    return replace(report, warnings=told)
 
 
 def _watch(

@@ -52,25 +52,32 @@ class Program:
         command: As in a shell's line, but without a shell: quotes count, ``|`` and
             ``$`` mean nothing.
         now_ns: The monotonic clock.
+        input_fd: Of what it is to read on its standard input, which stays the caller's;
+            None is nothing.
 
     Raises:
         SourceUnavailableError: There is no such command, or it may not be executed.
     """
 
-    def __init__(self, command: str, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, command: str, now_ns: Callable[[], int], input_fd: int | None = None
+    ) -> None:
         arguments = shlex.split(command)
         _check(arguments[0])
         self._now_ns = now_ns
         self._told = b""
         # Its own session: the supervisor kills the worker's process group as a whole,
         # and the warden must outlive it for long enough to kill the command's.
+        given = [] if input_fd is None else [input_fd]
+        options = [warden.INPUT + str(fd) for fd in given]
         self._process = subprocess.Popen(  # noqa: S603 # the owner's own file names it
-            [sys.executable, "-I", "-S", str(warden.__file__), *arguments],
+            [sys.executable, "-I", "-S", str(warden.__file__), *options, *arguments],
+            pass_fds=given,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env={k: v for k, v in os.environ.items() if not _OURS.fullmatch(k)},
+            env=environment_of_others(),
             start_new_session=True,
         )
         assert self._process.stdout is not None
@@ -146,6 +153,11 @@ class Program:
         with contextlib.suppress(BlockingIOError, KeyError):
             self._listen()
         return f"the command {_how(self._process.returncode)}{self.told()}"
+
+
+def environment_of_others() -> dict[str, str]:
+    """Return the environment without what is meant for the daemon alone."""
+    return {k: v for k, v in os.environ.items() if not _OURS.fullmatch(k)}
 
 
 def _newest(told: bytes) -> bytes:

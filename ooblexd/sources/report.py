@@ -40,7 +40,7 @@ class VideoReport:
 
 @dataclass(frozen=True, slots=True)
 class AudioReport:
-    """One audio track; ooblexd leaves it aside.
+    """One audio track; which codecs are passed on, a warning says.
 
     Attributes:
         codec: As FFmpeg names it: `aac`, `pcm_alaw`.

@@ -2,7 +2,8 @@
 
 FLV says what tracks there are only by their first packets, so these are waited for.
 That costs a second at the start and no age afterwards: what has come meanwhile is
-decoded at once, and the newest of it shown.
+decoded at once, and the newest of it shown. A server may send sound alone for longer,
+until the next keyframe.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ooblexd.sources.network import Address, NetworkSource
 if TYPE_CHECKING:
     from ooblexd.sources.options import SourceOptions
 
+_KEYFRAMES_APART_S = 5.0
 _PORTS = {"rtmp": 1935, "rtmps": 443}
 
 
@@ -37,4 +39,5 @@ def rtmp_address(url: str) -> Address:
             "analyzeduration": "1000000",
             "protocol_whitelist": "rtmp,rtmps,tcp,tls",
         },
+        second_look_s=_KEYFRAMES_APART_S,
     )

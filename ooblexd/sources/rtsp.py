@@ -40,6 +40,7 @@ def open_rtsp(url: str, options: SourceOptions) -> NetworkSource:
         url,
         options.transport,
         lambda address: NetworkSource(address, options, _open_early),
+        media="video" if options.on_audio is None else "video+audio",
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ooblexd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ SCHEMES = {
     for scheme in (
         Scheme("demo", "demo:"),
         Scheme("upload", "upload:"),
+        Scheme("whip", "whip:"),
         Scheme("file", "file:PATH", is_file_only=True),
         Scheme("exec", "exec:COMMAND", is_file_only=True),
         Scheme("/dev/", "/dev/videoN", is_file_only=True),
@@ -45,6 +46,8 @@ SCHEMES = {
         Scheme("rtsps", "rtsps://HOST/PATH"),
         Scheme("rtmp", "rtmp://HOST/APP/KEY"),
         Scheme("rtmps", "rtmps://HOST/APP/KEY"),
+        Scheme("rtmp-listen", "rtmp-listen://ADDRESS:PORT/NAME"),
+        Scheme("rtsp-listen", "rtsp-listen://ADDRESS:PORT/NAME"),
         Scheme("udp", "udp://HOST:PORT"),
         Scheme("http", "http://HOST/PATH"),
         Scheme("https", "https://HOST/PATH"),
@@ -100,6 +103,12 @@ def is_file_only(url: str) -> bool:
     return name in SCHEMES and SCHEMES[name].is_file_only
 
 
+def is_playlist(url: str) -> bool:
+    """Say whether a URL by HTTP is of an HLS playlist, by the end of its path."""
+    path = re.split("[?#]", split_login(url)[2], maxsplit=1)[0]
+    return path.lower().endswith((".m3u8", ".m3u"))
+
+
 def host_of(url: str) -> str:
     """Return host and port of a URL, without its login; empty where it has none."""
     return _authority(split_login(url)[2])
@@ -132,9 +141,6 @@ def _check_place(url: str, scheme: Scheme) -> None:
         raise ConfigError([f"a source {scheme.name}: needs a host: {scheme.form}"])
     if scheme.name == "udp" and not _PORT_AT_END.search(host):
         raise ConfigError([f"a source udp: needs a port: {scheme.form}"])
-    path = split_login(url)[2][len(host) :].partition("?")[0]
-    if scheme.name.startswith("http") and path.lower().endswith(".m3u8"):
-        raise ConfigError(["HLS (.m3u8) is no source here: http(s) sources are MJPEG"])
 
 
 def _check_command(command: str) -> None:
@@ -152,11 +158,22 @@ def forms_of(schemes: Mapping[str, Scheme]) -> str:
     return ", ".join(scheme.form for scheme in schemes.values())
 
 
+def nearest_scheme(name: str, known: Iterable[str]) -> str:
+    """Return which scheme a misspelt one may be; empty where it is like none.
+
+    Letters in another order are likelier than others.
+    """
+    names = list(known)
+    swapped = [one for one in names if sorted(one) == sorted(name)]
+    near = swapped or difflib.get_close_matches(name, names, n=1)
+    return near[0] if near else ""
+
+
 def _no_such_scheme(url: str, name: str, listed: Mapping[str, Scheme]) -> str:
     allowed = forms_of(listed)
     if name and name.replace("+", "").replace("-", "").isalnum():
-        near = difflib.get_close_matches(name, listed, n=1)
-        hint = f"; did you mean {near[0]}:?" if near else ""
+        near = nearest_scheme(name, listed)
+        hint = f"; did you mean {near}:?" if near else ""
         return f"no source {name}:{hint} (allowed: {allowed})"
     if url.startswith("/"):
         return f"a path needs file: before it (allowed: {allowed})"

@@ -1,11 +1,11 @@
 """Runs one command and leaves nothing of it behind: a script of its own.
 
-``python warden.py COMMAND ARGUMENTS…`` lives between an ingest worker and the command
-of an ``exec:`` source. Its standard input is a pipe that the worker holds and never
-writes to: the pipe ends with the worker, whatever ends that one, SIGKILL too. Then, or
-when the command ends, everything that the command has started ends as well: the warden
-is the reaper of its orphans, so nothing escapes by a double fork, a process group or a
-session of its own.
+``python warden.py [--input=FD] COMMAND ARGUMENTS…`` lives between a worker and the
+command of an ``exec:`` source or push; a push's reads the descriptor FD. Our standard
+input is a pipe that the worker holds and never writes to: the pipe ends with the
+worker, whatever ends that one, SIGKILL too. Then, or when the command ends, everything
+that the command has started ends as well: the warden is the reaper of its orphans, so
+nothing escapes by a double fork, a process group or a session of its own.
 
 The command is asked by SIGTERM first, since a camera that is let go of properly can be
 opened again; what is still there a second later is killed.
@@ -24,6 +24,9 @@ import sys
 import time
 from typing import NoReturn
 
+INPUT = "--input="
+"""Before the command: the descriptor that it is to read."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 1.0
@@ -34,6 +37,9 @@ _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def main(arguments: list[str]) -> int:
     """Run the command until it or the worker ends; returns its exit code."""
+    given = -1
+    if arguments[0].startswith(INPUT):
+        given = int(arguments.pop(0).removeprefix(INPUT))
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -45,7 +51,9 @@ def main(arguments: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     command = os.fork()
     if command == 0:
-        _become(arguments, warden, libc)
+        _become(arguments, warden, libc, given)
+    if given >= 0:  # else whoever writes would not see the command go
+        os.close(given)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     _let_go_of_output()
     status = _wait(command, reading)
@@ -56,7 +64,9 @@ def main(arguments: list[str]) -> int:
     return code if code >= 0 else _BY_SIGNAL - code
 
 
-def _become(arguments: list[str], warden: int, libc: ctypes.CDLL) -> NoReturn:
+def _become(
+    arguments: list[str], warden: int, libc: ctypes.CDLL, given: int
+) -> NoReturn:
     """Be the command, in a process group of its own."""
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setpgid(0, 0)
@@ -66,8 +76,9 @@ def _become(arguments: list[str], warden: int, libc: ctypes.CDLL) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    given = given if given >= 0 else os.open(os.devnull, os.O_RDONLY)
+    os.dup2(given, 0)
+    os.close(given)
     code = _NOT_FOUND
     try:
         if os.getppid() == warden:

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from ooblexd.sources.pixelclock import read_stamp
+from tests.sources.test_mpegts import free_port
 from tests.support.appliance import Appliance
+from tests.support.beeps import beeping_encoder
 from tests.support.cameras import encode_clip, make_clips, rtsp_camera
 from tests.support.http_camera import http_camera
 from tests.support.link import Flips, Jumps, linked, noise
@@ -252,6 +254,20 @@ def test_owner_is_warned_once_that_b_frames_delay_the_picture(
     assert len(warned) == 1
     assert "door" in warned[0]
     assert "delay every picture" in warned[0]
+
+
+def test_owner_is_told_once_why_there_is_no_sound(appliance: Appliance) -> None:
+    port = free_port()
+    with (
+        beeping_encoder(port, "-c:a", "mp2"),
+        Stream(appliance, f"udp://127.0.0.1:{port}") as stream,
+    ):
+        stream.watch()
+
+    told = [line for line in appliance.lines if "its sound" in line]
+    assert len(told) == 1
+    assert "door" in told[0]
+    assert "its sound is MP2, which is left out: set the encoder to AAC-LC" in told[0]
 
 
 @pytest.mark.parametrize("size", [(2, 2), (4096, 2160)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ooblexd.errors import ConfigError, SourceRefusedError, SourceUnavailableError
+from ooblexd.errors import SourceRefusedError, SourceUnavailableError
 from ooblexd.frame import Matrix
 from ooblexd.pixels import new_planes
 from ooblexd.sources import Picture, Source, SourceOptions, open_source
@@ -118,11 +118,6 @@ def test_each_fault_has_its_own_reason(
     http: HttpCamera, path: str, reads: int, reason: str
 ) -> None:
     assert reason_of(http.url(path), reads) == reason
-
-
-def test_hls_is_refused_for_what_it_is() -> None:
-    with pytest.raises(ConfigError, match="HLS"):
-        open_source("http://camera/live/index.m3u8?token=x")
 
 
 def test_ffmpeg_as_camera_is_read() -> None:

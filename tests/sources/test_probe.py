@@ -113,6 +113,20 @@ def test_b_frames_sound_and_size_of_a_file_are_told(tmp_path: Path) -> None:
     assert "B-frames" in warning
 
 
+def test_sound_that_is_not_passed_on_is_named_with_what_to_do(tmp_path: Path) -> None:
+    require_ffmpeg()
+    path = tmp_path / "mp2.ts"
+    sound = ("-f", "lavfi", "-i", "sine", "-t", "1", "-c:a", "mp2")
+    video = ("-f", "lavfi", "-i", "testsrc=size=320x240")
+    subprocess.run(["ffmpeg", "-v", "error", *video, *sound, path], check=True)
+
+    report = probe(f"file:{path}", SourceOptions(), 0.5)
+
+    assert [track.codec for track in report.audio] == ["mp2"]
+    [warning] = report.warnings
+    assert "MP2, which is left out: set the encoder to AAC-LC" in warning
+
+
 def test_command_is_looked_at_by_its_pictures() -> None:
     require_ffmpeg()
     command = "ffmpeg -v error -re -f lavfi -i testsrc=size=64x48:rate=25"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ooblexd.pixels import new_planes
 from ooblexd.sources import open_source
+from ooblexd.sources.options import SourceOptions
 from ooblexd.sources.pixelclock import read_stamp
 from ooblexd.sources.rtsp_relay import Delimiting
 from tests.support.numbered import make_units, numbered_camera
@@ -129,7 +130,7 @@ def test_a_picture_is_there_before_the_camera_sends_the_next(
     units = make_units(tmp_path, kind, size=(320, 180), count=40)
     planes, seen = new_planes(320, 180), []
     with numbered_camera(units, fps=10) as camera:
-        source = open_source(camera.url)
+        source = open_source(camera.url, SourceOptions(read_timeout_s=10))
         for _ in range(20):
             picture = source.read()
             at_us = time.time_ns() // 1000
@@ -146,15 +147,13 @@ def test_a_picture_is_there_before_the_camera_sends_the_next(
 
 def test_what_is_relayed_decodes_as_what_is_not(tmp_path: Path) -> None:
     units = make_units(tmp_path, "264", size=(320, 180), count=40)
-    seen = set()
+    seen: set[int] = set()
     with numbered_camera(units, fps=60) as camera:
-        source = open_source(camera.url)
+        source = open_source(camera.url, SourceOptions(read_timeout_s=10))
         planes = new_planes(320, 180)
-        for _ in range(60):
+        while len(seen) < camera.units:  # a busy machine passes some over
             source.read().copy_to(planes)
             mark = read_stamp(planes.y)
             assert mark is not None, "a damaged picture"
             seen.add(mark.sequence)
         source.close()
-
-    assert len(seen) == camera.units

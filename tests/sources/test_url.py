@@ -9,7 +9,13 @@ import pytest
 
 from ooblexd.errors import ConfigError
 from ooblexd.sources.network import quoted
-from ooblexd.sources.url import host_of, is_file_only, scheme_of, split_login
+from ooblexd.sources.url import (
+    host_of,
+    is_file_only,
+    is_playlist,
+    scheme_of,
+    split_login,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,7 @@ from ooblexd.sources.url import host_of, is_file_only, scheme_of, split_login
         ("rtsps://[2001:db8::7]:322/", "rtsps"),
         ("rtmp://u:p@192.0.2.22/live/key", "rtmp"),
         ("rtmps://server/live/key", "rtmps"),
+        ("rtmp-listen://0.0.0.0:1935/door", "rtmp-listen"),
         ("udp://0.0.0.0:5000", "udp"),
         ("udp://239.1.2.3:5000?ttl=1", "udp"),
         ("http://camera:8081", "http"),
@@ -59,7 +66,6 @@ def test_sources_are_known_by_their_scheme(url: str, scheme: str) -> None:
         ("exec:''", "needs a command"),
         ("exec:sh -c 'SECRET", "cannot be split: no closing quotation"),
         ("/srv/clip.mp4", "needs file: before it"),
-        ("http://camera/live.M3U8?key=SECRET", "HLS"),
     ],
 )
 def test_what_is_no_source_is_refused_without_its_secret(url: str, words: str) -> None:
@@ -123,3 +129,18 @@ def test_knowing_a_url_loads_no_decoder() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://camera/live.M3U8?key=x", True),
+        ("https://user:p?a@camera/list.m3u", True),
+        ("http://camera/video.mjpg?next=a.m3u8", False),
+        ("http://camera/?a=.m3u8", False),
+    ],
+)
+def test_a_playlist_is_known_by_the_end_of_its_path(
+    url: str, *, expected: bool
+) -> None:
+    assert is_playlist(url) == expected
