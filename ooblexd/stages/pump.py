@@ -34,12 +34,15 @@ from ooblexd.stages.geometry import Geometry, geometry_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ooblexd.audio import AudioPacket
     from ooblexd.plan import StreamPlan
     from ooblexd.sources import Picture, Source
     from ooblexd.sources.options import SourceDescription
     from ooblexd.stages.attachment import WriterEnd
     from ooblexd.stages.context import StageContext
+    from ooblexd.stages.door import Door
     from ooblexd.stages.inbox import Inbox
+    from ooblexd.stages.publishing import Published
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 3.0
@@ -62,6 +65,23 @@ class Task(NamedTuple):
     scene: int
 
 
+class Entrance(NamedTuple):
+    """Where pictures arrive that are sent to us; nowhere for most sources.
+
+    Attributes:
+        inbox: Of uploads.
+        publication: Of who publishes by WebRTC.
+        door: Of who publishes otherwise.
+    """
+
+    inbox: Inbox | None = None
+    publication: Published | None = None
+    door: Door | None = None
+
+
+_NO_ENTRANCE = Entrance()
+
+
 class Pump(threading.Thread):
     """Opens the source, moves its pictures into the ring, and reconnects for ever.
 
@@ -70,6 +90,7 @@ class Pump(threading.Thread):
         has_answered: Whether the source has delivered or failed: it is known.
         failure: A bug; it ends the worker.
         is_unwanted: Asked about each picture: nobody would look at it now.
+        on_audio: Told of the source's sound.
     """
 
     def __init__(
@@ -78,7 +99,7 @@ class Pump(threading.Thread):
         end: WriterEnd,
         counters: StageCounters,
         context: StageContext,
-        inbox: Inbox | None = None,
+        entrance: Entrance = _NO_ENTRANCE,
     ) -> None:
         super().__init__(name="pump", daemon=True)
         self.deadline_ns = monotonic_ns() + int(_STARTED_S * NS_PER_S)
@@ -87,15 +108,16 @@ class Pump(threading.Thread):
         self._end = end
         self._counters = counters
         self._context = context
-        self._inbox = inbox
+        self._entrance = entrance
         self._lock = threading.Lock()  # the ring has one writing thread at a time
         self._retired = threading.Event()
         self._asked_bytes = 0
         self._refusal = ""
         self._ask_again_ns = 0
         self.is_unwanted: Callable[[], bool] = lambda: False
+        self.on_audio: Callable[[AudioPacket], None] | None = None
         self._held: Picture | None = None
-        self._reminders = Reminders()
+        self._reminders, self._left_out = Reminders(), Reminders()
         self._is_told_up = False
         self._is_warned = False
         self._rate = Rate(on_refused=lambda: self._note_unused(DropReason.RATE))
@@ -158,10 +180,15 @@ class Pump(threading.Thread):
                 open_timeout_s=OPEN_TIMEOUT_S,
                 read_timeout_s=READ_TIMEOUT_S,
                 rate=self._rate,
-                inbox=self._inbox,
+                inbox=self._entrance.inbox,
+                publication=self._entrance.publication,
+                door=self._entrance.door,
+                on_progress=lambda: self._promise(READ_TIMEOUT_S),
                 input=InputOptions(**asdict(self._plan.input)),
                 on_passed_over=lambda: self._note_unused(DropReason.PASSED_OVER),
                 on_delay=self._note_delay,
+                on_audio=self.on_audio if self._plan.audio != "off" else None,
+                on_left_out=self._warn_of_sound,
                 is_unwanted=self.is_unwanted,
             )
             source = open_source(self._plan.source, options)
@@ -216,10 +243,18 @@ class Pump(threading.Thread):
             self._is_warned = True
             logger.warning("[stream %s] source: %s", self._plan.name, B_FRAMES_WARNING)
 
+    def _warn_of_sound(self, words: str) -> None:
+        """Warn of sound that is left out: once, until it was not for a while."""
+        if self._left_out.due(words, monotonic_ns()):
+            logger.warning("[stream %s] source: %s", self._plan.name, words)
+
     def _report_waiting(self, reason: str) -> None:
         with self._lock:
             if not self._retired.is_set() and not self._refusal:
                 self._counters.report(SourceState.WAITING, reason)
+        if self._entrance.door is not None and self._is_told_up:
+            self._is_told_up = False
+            logger.info("[stream %s] waiting: %s", self._plan.name, reason)
         self.has_answered = True
 
     def _note_unused(self, reason: DropReason | None = None) -> None:

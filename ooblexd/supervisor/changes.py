@@ -17,13 +17,20 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ooblexd.commands import Applied
-from ooblexd.errors import ChangeRefusedError, OoblexdError, SharedMemoryFullError
+from ooblexd.errors import (
+    ChangeRefusedError,
+    OoblexdError,
+    PortUnusableError,
+    SharedMemoryFullError,
+)
 from ooblexd.plan import parse_stream_plan
+from ooblexd.supervisor.doors import refuse_twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ooblexd.commands import ApplyPlans
+    from ooblexd.plan import StreamPlan
     from ooblexd.supervisor.stream import Stream
     from ooblexd.supervisor.streams import Streams
 
@@ -73,7 +80,8 @@ def reload(streams: Streams, plans: Mapping[str, str]) -> list[str]:
         except (OoblexdError, OSError) as error:
             logger.error("[stream %s] reload: %s", name, error)
             problems.append(f"streams.{name}: {error}")
-            if isinstance(error, SharedMemoryFullError) and not streams.get(name):
+            is_lasting = isinstance(error, (SharedMemoryFullError, PortUnusableError))
+            if is_lasting and not streams.get(name):
                 streams.keep_without_memory(parse_stream_plan(plan), str(error))
         else:
             streams.retire(leaving, RELOAD)
@@ -86,18 +94,27 @@ def _make(
     """Make a change, but for the streams that it ends, which it returns."""
     for name, plan in plans.items():
         _check(streams, name, plan)
+    refuse_twins(_plans_after(streams, plans))
     with ExitStack() as undo:
+        undo.callback(streams.settle_doors)
         drafts = _open_memory(streams, plans, undo)
         commit()
         undo.pop_all()
     for draft in drafts.values():
         streams.enter(draft)
     known = {name: streams.get(name) for name in plans.keys() - drafts.keys()}
-    return [
+    leaving = [
         stream
         for name, stream in known.items()
         if stream is not None and _ends(streams, stream, plans[name])
     ]
+    streams.settle_doors()
+    return leaving
+
+
+def _plans_after(streams: Streams, plans: Mapping[str, str]) -> list[StreamPlan]:
+    kept = [stream.plan for stream in streams if stream.name not in plans]
+    return kept + [parse_stream_plan(plan) for plan in plans.values() if plan]
 
 
 def _check(streams: Streams, name: str, plan: str) -> None:
@@ -113,7 +130,7 @@ def _check(streams: Streams, name: str, plan: str) -> None:
 def _open_memory(
     streams: Streams, plans: Mapping[str, str], undo: ExitStack
 ) -> dict[str, Stream]:
-    """Open the memory of all that begins; return the streams that are new."""
+    """Open memory and ports of all that begins; return the streams that are new."""
     drafts: dict[str, Stream] = {}
     for name, text in plans.items():
         known = streams.get(name)
@@ -123,7 +140,9 @@ def _open_memory(
         if known is None:
             drafts[name] = streams.draft(plan, list(drafts.values()))
             undo.callback(drafts[name].close)
-        elif plan.enabled and not known.rings:
+            continue
+        streams.doors.open_for(plan)
+        if plan.enabled and not known.rings:
             known.open_rings(plan)
             undo.callback(known.close_rings)
         elif known.rings and known.open_uploads(plan):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def holder_of_port(port: int) -> str | None:
     if not inodes:
         return None
     links = {f"socket:[{inode}]" for inode in inodes}
-    for folder in Path("/proc").glob("[0-9]*/fd"):
+    # Ourselves first: our workers may hold what is ours.
+    own = Path(f"/proc/{os.getpid()}/fd")
+    for folder in (own, *Path("/proc").glob("[0-9]*/fd")):
         with contextlib.suppress(OSError):  # it ended, or it is not ours to see
             if any(str(fd.readlink()) in links for fd in folder.iterdir()):
                 name = (folder.parent / "comm").read_text().strip()

@@ -76,6 +76,7 @@ class Configuration:
             self.plan,
             log_level=wanted.log_level,
             allowed_hosts=wanted.allowed_hosts,
+            webrtc=wanted.webrtc,
         )
         if self.runs is Runs.NOTHING:
             self.plan = replace(

@@ -8,18 +8,19 @@ the same messages as its predecessor.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from ooblexd.audio import SLOT_BYTES as AUDIO_SLOT_BYTES
 from ooblexd.commands import (
     AttachReader,
     AttachWriter,
     ConfigureStream,
     RingKind,
-    StreamLayout,
 )
 from ooblexd.counters import StreamWord
 from ooblexd.frame import HEADER_BYTES, i420_bytes
+from ooblexd.layout import StreamLayout
 from ooblexd.plan import StreamPlan, format_plan, is_same_scene, protects_more
 from ooblexd.redaction import mask_url
 from ooblexd.ring import RingControl, RingSpec, Segment, create_segment, map_control
@@ -35,7 +36,14 @@ FIRST_SLOT_BYTES = {
     RingKind.RAW: HEADER_BYTES + i420_bytes(1280, 720),
     RingKind.PROCESSED: HEADER_BYTES + i420_bytes(1280, 720),
     RingKind.ENCODED: _MIB,
+    RingKind.VIDEO: _MIB // 8,
+    RingKind.AUDIO: AUDIO_SLOT_BYTES,
 }
+_HISTORY = {  # what a reader of all may be behind: half a second
+    RingKind.VIDEO: 16,
+    RingKind.AUDIO: 32,
+}
+_READERS = {RingKind.VIDEO: 2, RingKind.AUDIO: 2}  # else one
 CONTROL = "control"
 
 
@@ -63,7 +71,7 @@ class StreamRing:
         Raises:
             SharedMemoryFullError: There is no room; the old memory stays.
         """
-        spec = RingSpec.newest_only(slot_bytes=slot_bytes, readers=len(self.readers))
+        spec = replace(self.segment.spec, slot_bytes=slot_bytes)
         segment = create_segment(spec, first_sequence=self.control.sequence)
         self._close_segment()
         self.segment, self.control = segment, map_control(segment)
@@ -88,21 +96,16 @@ class StreamPages:
     ingest: int
     inference: int
     output: int
+    pushes: int
 
     @classmethod
     def allocate(cls, board: Board) -> StreamPages:
-        """Take five pages."""
-        return cls(*(board.allocate() for _ in range(5)))
+        """Take as many as there are."""
+        return cls(*(board.allocate() for _ in fields(cls)))
 
     def free(self, board: Board) -> None:
         """Give them back; whoever wrote them has ended."""
-        for index in (
-            self.stream,
-            self.demand,
-            self.ingest,
-            self.inference,
-            self.output,
-        ):
+        for index in astuple(self):
             board.free(index)
 
 
@@ -159,14 +162,16 @@ class Stream:
             OSError: There are no more descriptors; likewise.
         """
         ways = (
-            (RingKind.RAW, self.ingest, self.inference),
-            (RingKind.PROCESSED, self.inference, self.output),
-            (RingKind.ENCODED, self.output, CONTROL),
+            (RingKind.RAW, self.ingest, (self.inference,)),
+            (RingKind.PROCESSED, self.inference, (self.output,)),
+            (RingKind.ENCODED, self.output, (CONTROL,)),
+            (RingKind.VIDEO, self.output, (CONTROL, self.ingest)),
+            (RingKind.AUDIO, self.ingest, (self.output, CONTROL)),
         )
         try:
             self.open_uploads(plan)
-            for kind, writer, reader in ways:
-                self.rings[kind] = _open_ring(kind, writer, (reader,))
+            for kind, writer, readers in ways:
+                self.rings[kind] = _open_ring(kind, writer, readers)
         except (MemoryError, OSError):
             self.close_rings()
             raise
@@ -235,8 +240,9 @@ class Stream:
     ) -> tuple[Message, tuple[int, ...]]:
         """Return the stream's plan as ``worker`` may know it.
 
-        Only ingest is told the credentials of the source, and control by the layout,
-        since it writes the configuration file.
+        Only ingest is told the credentials of the source and only output the keys of
+        the pushes, and control both by the layout, since it writes the configuration
+        file.
         """
         page = {
             self.ingest: self.pages.ingest,
@@ -245,7 +251,9 @@ class Stream:
         }.get(worker, self.pages.demand)
         plan = self.plan
         if worker != self.ingest:
-            plan = replace(plan, source=mask_url(plan.source))
+            plan = replace(plan, source=mask_url(plan.source), publish_key="")
+        if worker != self.output:
+            plan = replace(plan, push=())
         message = ConfigureStream(
             stream=self.name,
             plan=format_plan(plan),
@@ -259,6 +267,7 @@ class Stream:
             inference_page=self.pages.inference,
             output_page=self.pages.output,
             scene=self.scene,
+            pushes_page=self.pages.pushes,
         )
         if worker == CONTROL:
             return message, tuple(self.demand_fds.values())
@@ -286,13 +295,23 @@ class Stream:
             ingest_page=self.pages.ingest,
             inference_page=self.pages.inference,
             output_page=self.pages.output,
+            pushes_page=self.pages.pushes,
             workers=(self.ingest, self.inference, self.output),
         )
 
 
+def first_spec(kind: RingKind, slot_bytes: int | None = None) -> RingSpec:
+    """Return what a ring of ``kind`` begins with."""
+    return RingSpec.with_history(
+        slot_bytes=slot_bytes or FIRST_SLOT_BYTES[kind],
+        readers=_READERS.get(kind, 1),
+        history=_HISTORY.get(kind, 0),
+    )
+
+
 def _open_ring(kind: RingKind, writer: str, readers: tuple[str, ...]) -> StreamRing:
-    spec = RingSpec.newest_only(slot_bytes=FIRST_SLOT_BYTES[kind], readers=len(readers))
-    segment = create_segment(spec)
+    segment = create_segment(first_spec(kind))
+    assert segment.spec.readers == len(readers), "so `doctor` reckons"
     wake_fds = tuple(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in readers)
     return StreamRing(segment, map_control(segment), wake_fds, writer, readers)
 

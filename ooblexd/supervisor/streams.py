@@ -10,23 +10,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ooblexd import commands
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import (
+    Admit,
     Applied,
     ConfigStatus,
     ForgetStream,
-    Layout,
     LayoutChanged,
     NeedSlots,
     RingKind,
-    Signal,
-    Signalled,
     SlotsRefused,
-    WorkerLayout,
 )
 from ooblexd.counters import SourceState, StageCounters
-from ooblexd.errors import SharedMemoryFullError
+from ooblexd.errors import PortUnusableError, SharedMemoryFullError
+from ooblexd.layout import Layout, WorkerLayout, format_layout
+from ooblexd.signalling import SessionKind, Signal, Signalled
+from ooblexd.supervisor.doors import Doors
 from ooblexd.supervisor.stream import CONTROL, Stream
 from ooblexd.supervisor.workers import Workers
 
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ooblexd.board import Board
-    from ooblexd.plan import StreamPlan
+    from ooblexd.commands import Message
+    from ooblexd.plan import Place, StreamPlan
     from ooblexd.supervisor.worker import Worker
 
 _MEMORY_AGAIN_NS = 10 * NS_PER_S
@@ -50,9 +50,11 @@ class Streams:
         page: Index of the supervisor's own.
         inference_workers: Size of the pool.
         fork: Forks a worker into its stage.
+        playing: Where players come; None where they may not.
 
     Attributes:
         workers: Of all streams, and control.
+        doors: Where others publish and play.
         is_closing: The daemon stops: no stream changes any more.
     """
 
@@ -62,8 +64,10 @@ class Streams:
         page: int,
         inference_workers: int,
         fork: Callable[[Worker], None],
+        playing: Place | None = None,
     ) -> None:
         self.workers = Workers(board, self)
+        self.doors = Doors(self.tell_control, playing)
         self._status: ConfigStatus | None = None
         self.is_closing = False
         self._board = board
@@ -86,6 +90,7 @@ class Streams:
     def start(self, plans: tuple[StreamPlan, ...]) -> None:
         """Begin with control and the streams of the configuration."""
         self.workers.start(CONTROL)
+        self._open_for_players()
         for plan in plans:
             try:
                 self.enter(self.draft(plan, []))
@@ -96,12 +101,13 @@ class Streams:
         self._tell_layout()
 
     def close(self) -> None:
-        """Let go of the memory of all; every worker has ended."""
+        """Let go of the memory and the ports of all; every worker has ended."""
+        self.doors.close()
         for stream in self:
             stream.close()
 
     def keep_without_memory(self, plan: StreamPlan, reason: str) -> None:
-        """Know a stream of the file that has no room, so that all see why."""
+        """Know a stream of the file that has no room or port, so that all see why."""
         stream = Stream(plan, self._least_busy([]), self._board)
         page = self._board.page(stream.pages.ingest)
         StageCounters(page).report(SourceState.DOWN, reason)
@@ -110,21 +116,31 @@ class Streams:
         self._tell_layout()
 
     def try_memory_again(self, now_ns: int) -> None:
-        """Start the streams for which there was no room, if there is some now."""
+        """Start the streams for which there was no room or port, if there is now."""
         if not self._memory_due_ns or now_ns < self._memory_due_ns:
             return
         self._memory_due_ns = 0
+        self._open_for_players()
         for stream in self:
             if not stream.plan.enabled or stream.rings or stream.name in self._leaving:
                 continue
             try:
+                self.doors.open_for(stream.plan)
                 stream.open_rings(stream.plan)
             except (SharedMemoryFullError, OSError):
                 self._memory_due_ns = now_ns + _MEMORY_AGAIN_NS
                 continue
-            logger.info("[stream %s] there is memory now", stream.name)
+            logger.info("[stream %s] there is what it needs now", stream.name)
             self.start_workers(stream)
             self._tell_layout()
+
+    def _open_for_players(self) -> None:
+        """Open their port; the streams run without it, and it is tried again."""
+        try:
+            self.doors.open_for_players()
+        except PortUnusableError as error:
+            self._memory_due_ns = monotonic_ns() + _MEMORY_AGAIN_NS
+            logger.error("%s", error)
 
     def grow(self, worker: Worker, need: NeedSlots) -> None:
         """Give a ring larger slots, if ``worker`` is its writer and there is room."""
@@ -144,11 +160,28 @@ class Streams:
     def pass_on(self, signal: Signal) -> None:
         """Hand what a peer says to the worker that has its connection."""
         stream = self._by_name.get(signal.stream)
-        if stream is None or stream.output not in self.workers:
+        is_publisher = signal.kind == SessionKind.PUBLISH
+        name = (stream.ingest if is_publisher else stream.output) if stream else ""
+        if name not in self.workers:
             detail = f"{signal.stream} has nobody who could answer"
             self.tell_control(Signalled(signal.request, detail, 503))
             return
-        self.workers[stream.output].send(signal)
+        worker = self.workers[name]
+        if worker.end is None:  # dead: nobody would ever answer
+            detail = f"{worker.name} is being replaced; try again"
+            self.tell_control(Signalled(signal.request, detail, 503))
+            return
+        worker.send(signal)
+
+    def admit(self, message: Admit, fds: tuple[int, ...]) -> None:
+        """Hand a publisher to the worker of its stream; whoever is gone drops it."""
+        stream = self._by_name.get(message.stream)
+        if stream is not None and stream.ingest in self.workers:
+            self.workers[stream.ingest].send(message, fds)
+
+    def settle_doors(self) -> None:
+        """Close the ports that no stream needs any more."""
+        self.doors.settle(stream.plan for stream in self if not stream.is_removed)
 
     def _attach(self, stream: Stream, names: set[str], kind: RingKind) -> None:
         """Tell ``names`` of the ring of ``kind``, which has new memory."""
@@ -177,8 +210,10 @@ class Streams:
 
         Raises:
             SharedMemoryFullError: There is no room; nothing is left behind.
-            OSError: There are no more descriptors; likewise.
+            OSError: There are no more descriptors, or its port is not to be had;
+                likewise.
         """
+        self.doors.open_for(plan)
         stream = Stream(plan, self._least_busy(others), self._board)
         if plan.enabled:
             try:
@@ -272,10 +307,10 @@ class Streams:
             return self.workers[stream.ingest].page_index
         return 0
 
-    def tell_control(self, message: commands.Message) -> None:
+    def tell_control(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Say ``message`` to control, if it is there."""
         if CONTROL in self.workers:
-            self.workers[CONTROL].send(message)
+            self.workers[CONTROL].send(message, fds)
 
     def tell_status(self, status: ConfigStatus) -> None:
         """Say to control, and each new life of it, how the configuration is."""
@@ -290,7 +325,7 @@ class Streams:
             streams=tuple(stream.layout() for stream in self._by_name.values()),
             workers=tuple(WorkerLayout(w.name, w.page_index) for w in self.workers),
         )
-        self.tell_control(LayoutChanged(commands.format_layout(layout)))
+        self.tell_control(LayoutChanged(format_layout(layout)))
 
     def unmap_in_child(self) -> None:
         """Unmap, in a forked child, what only the supervisor may map."""
@@ -310,6 +345,7 @@ class Streams:
             if self._status is not None:
                 worker.send(self._status)
             self._tell_layout()
+            self.doors.brief()
         for stream in self:
             names = (stream.ingest, stream.inference, stream.output, CONTROL)
             if worker.name in names and stream.rings:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from ooblexd import commands
 from ooblexd.board import Board
 from ooblexd.clock import NS_PER_MS, monotonic_ns
-from ooblexd.commands import ApplyPlans, NeedSlots, Ready, Signal, Signalled
+from ooblexd.commands import Admit, ApplyPlans, NeedSlots, Ready
 from ooblexd.errors import CannotStartError, ConfigError
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.log import LEVELS, set_level
+from ooblexd.signalling import PeerWish, Signal, Signalled
 from ooblexd.supervisor import changes
 from ooblexd.supervisor.notify import Notifier
 from ooblexd.supervisor.report import Report
@@ -93,7 +94,11 @@ class Supervisor:
         own.words[WorkerWord.STATE_SINCE_NS] = monotonic_ns()  # the daemon's age
         self._heartbeat = Heartbeat(own)
         self._streams = Streams(
-            self.board, self.page, self.plan.inference_workers, self._fork
+            self.board,
+            self.page,
+            self.plan.inference_workers,
+            self._fork,
+            self.plan.rtsp.place,
         )
         self._streams.tell_status(configuration.status())
         self._workers = self._streams.workers
@@ -144,11 +149,20 @@ class Supervisor:
             poll.register(worker.end.fileno(), select.POLLIN | writable)
             poll.register(worker.pidfd, select.POLLIN)
             actions[worker.end.fileno()] = partial(self._hear, worker)
-            actions[worker.pidfd] = partial(self._workers.reap, worker)
+            actions[worker.pidfd] = partial(self._reap, worker)
         pause_ns = self._workers.next_deadline_ns() - monotonic_ns()
         pause_ms = min(max(pause_ns // NS_PER_MS + 1, 0), int(_TICK_S * 1000))
-        for fd, _ in poll.poll(pause_ms):
+        ready = poll.poll(pause_ms)
+        self._on_signal()  # first: whoever has ended may have had the same one
+        for fd, _ in ready:
             actions[fd]()
+
+    def _reap(self, worker: Worker) -> None:
+        """Take back a process that has ended; while we stop, that is no news."""
+        if self._stopping is not None:
+            # Whoever sent us the signal may have sent it to all of us.
+            self._workers.stop(worker.name)
+        self._workers.reap(worker)
 
     def _on_signal(self) -> None:
         for number in self._signals.read():
@@ -277,11 +291,11 @@ class Supervisor:
             if received is None:
                 return  # its pidfd tells the rest
             message, fds = received
+            self._obey(worker, message, fds)
             for fd in fds:
                 os.close(fd)
-            self._obey(worker, message)
 
-    def _obey(self, worker: Worker, message: commands.Message) -> None:
+    def _obey(self, worker: Worker, message: commands.Message, fds: list[int]) -> None:
         match message:
             case Ready():
                 self._workers.step(worker, Event.READY)
@@ -291,7 +305,11 @@ class Supervisor:
                 self._apply(message)
             case Signal() if worker.name == CONTROL:
                 self._streams.pass_on(message)
+            case Admit() if worker.name == CONTROL:
+                self._streams.admit(message, tuple(fds))
             case Signalled():
+                self._streams.tell_control(message)
+            case PeerWish() if worker.name == f"output:{message.stream}":
                 self._streams.tell_control(message)
             case _:
                 logger.error("%s may not say %s", worker.name, message.tag)

@@ -56,6 +56,14 @@ def test_nobody_holds_a_free_port() -> None:
     assert holder_of_port(port) is None
 
 
+def test_what_a_worker_holds_too_is_ours() -> None:
+    with open_listener("127.0.0.1", 0) as listener:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[fd]) as worker:
+            assert holder_of_port(port) == f"{own_name()} (pid {os.getpid()})"
+            worker.communicate()
+
+
 def own_name() -> str:
     with open("/proc/self/comm") as comm:  # noqa: PTH123 # the reader is this process
         return comm.read().strip()
