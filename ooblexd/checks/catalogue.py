@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.checks import Finding, fail, ok
 from ooblexd.checks.parallel import Task
+from ooblexd.ice import settings_of
 
 if TYPE_CHECKING:
     from ooblexd.checks import Subject
@@ -34,7 +35,7 @@ class Group(NamedTuple):
 def groups_of(subject: Subject) -> list[Group]:
     """Return all checks for ``subject``."""
     groups = [_box(subject), _memory(subject), _daemon(subject), _codecs()]
-    groups += [_analysis(subject), _cameras(subject)]
+    groups += [_analysis(subject), _webrtc(subject), _cameras(subject)]
     return [group for group in groups if group.tasks]
 
 
@@ -224,6 +225,20 @@ def _analysis(subject: Subject) -> Group:
     return Group(
         "Analysis", (engine, Task("tensorrt", tensorrt), Task("models", models))
     )
+
+
+def _webrtc(subject: Subject) -> Group:
+    if subject.plan is None:
+        return Group("WebRTC", ())
+    settings = settings_of(subject.plan.webrtc, time.time())
+
+    def reach() -> list[Finding]:
+        from ooblexd.checks.ice import ask_servers, own_addresses  # noqa: PLC0415 # s.a.
+        from ooblexd.checks.reach import judge_reach  # noqa: PLC0415 # see above
+
+        return judge_reach(own_addresses(), ask_servers(settings), settings)
+
+    return Group("WebRTC", (Task("reach", reach),))
 
 
 def _cameras(subject: Subject) -> Group:

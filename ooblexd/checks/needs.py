@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ooblexd.commands import RingKind
 from ooblexd.frame import HEADER_BYTES, i420_bytes
-from ooblexd.ring.spec import RingSpec
-from ooblexd.supervisor.stream import FIRST_SLOT_BYTES
+from ooblexd.supervisor.stream import FIRST_SLOT_BYTES, first_spec
 
 if TYPE_CHECKING:
     from ooblexd.plan import DaemonPlan, StreamPlan
@@ -38,7 +37,7 @@ def shared_memory_bytes(plan: DaemonPlan, size: tuple[int, int] | None = None) -
         picture_bytes = HEADER_BYTES + i420_bytes(*size)
         slots[RingKind.RAW] = slots[RingKind.PROCESSED] = picture_bytes
     segments = {
-        kind: RingSpec.newest_only(slot_bytes=slot_bytes, readers=1).total_bytes
+        kind: first_spec(kind, slot_bytes).total_bytes
         for kind, slot_bytes in slots.items()
     }
     uploads = segments.pop(RingKind.UPLOADED)

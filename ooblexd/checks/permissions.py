@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ooblexd.checks import Finding, fail, ok, warn
-from ooblexd.redaction import mask_url
+from ooblexd.redaction import has_secrets
 
 if TYPE_CHECKING:
     from ooblexd.plan import DaemonPlan
@@ -30,8 +30,10 @@ def check_config_file(path: Path, plan: DaemonPlan | None) -> list[Finding]:
     if mode & stat.S_IWOTH:
         text = f"anybody may write {path}, and so choose what runs"
         return [fail("config file", text, f"chmod o-rwx {quoted}")]
-    sources = [stream.source for stream in plan.streams] if plan else []
-    holds_secrets = any(mask_url(source) != source for source in sources)
+    streams = plan.streams if plan else ()
+    holds_secrets = any(has_secrets(one.source, one.publish_key) for one in streams)
+    servers = plan.webrtc.ice_servers if plan else ()
+    holds_secrets |= any(server.password or server.secret for server in servers)
     if holds_secrets and mode & stat.S_IROTH:
         text = f"anybody may read {path}, and there are passwords in it"
         return [warn("config file", text, f"chmod o-rwx {quoted}")]

@@ -71,10 +71,13 @@ def _findings(subject: Subject) -> Told:
 def _subject(config: Path | None) -> Subject:
     from ooblexd.checks import Subject  # noqa: PLC0415 # `run` needs none
     from ooblexd.cli.running import read_status  # noqa: PLC0415 # likewise
+    from ooblexd.config.state import state_folder  # noqa: PLC0415 # likewise
 
     plan, problems = _plan(config)
     path, is_demo = _location(config)
-    found = Subject(path, is_demo, plan, problems, state_folder=_state_folder())
+    found = Subject(
+        path, is_demo, plan, problems, state_folder=state_folder(os.environ)
+    )
     try:
         return replace(found, running=read_status(None, os.environ))
     except NoDaemonError as error:
@@ -99,15 +102,6 @@ def _location(config: Path | None) -> tuple[Path, bool]:
 
     found = find_config_path(config, os.environ)
     return found.path, found.is_demo
-
-
-def _state_folder() -> Path:
-    if made := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(made)
-    if os.geteuid() == 0:
-        return Path("/var/lib/ooblexd")
-    home = Path(os.environ.get("HOME") or "/")
-    return Path(os.environ.get("XDG_STATE_HOME") or home / ".local/state") / "ooblexd"
 
 
 def _tell_json(told: Told) -> Counter[str]:

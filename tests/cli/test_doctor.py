@@ -72,9 +72,10 @@ def test_a_good_box_is_told_check_by_check_and_exits_0(tmp_path: Path) -> None:
 def test_a_camera_that_is_off_fails_with_its_remedy_and_no_password(
     tmp_path: Path,
 ) -> None:
-    answer = doctor(tmp_path, BAD, "--json")
+    answer = doctor(tmp_path, BAD, "--json", XDG_STATE_HOME=f"{tmp_path}/state")
 
     assert answer.returncode == 1
+    assert rows(answer)["state"]["text"].startswith(f"{tmp_path}/state/ooblexd")
     found = rows(answer)["camera gone"]
     assert found["level"] == "fail"
     assert "connection refused" in found["text"]
