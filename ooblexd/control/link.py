@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ooblexd.clock import monotonic_ns
 from ooblexd.commands import (
+    Admit,
     Applied,
     ApplyPlans,
     AttachReader,
@@ -16,24 +17,26 @@ from ooblexd.commands import (
     ConfigureStream,
     ForgetStream,
     LayoutChanged,
+    Listen,
+    ListenNoMore,
     Message,
     Ready,
-    Signal,
-    Signalled,
     SlotsRefused,
-    parse_layout,
     receive,
     send,
 )
 from ooblexd.control.problems import ProblemError
+from ooblexd.layout import parse_layout
+from ooblexd.signalling import PeerWish, Signal, Signalled
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from ooblexd.commands import Layout, SignalVerb
     from ooblexd.control.configuration import Configuration
     from ooblexd.control.drafts import Draft
+    from ooblexd.layout import Layout
+    from ooblexd.signalling import SessionKind, SignalVerb
 
 ANSWER_WITHIN_S = 10.0
 SIGNALLED_WITHIN_S = 10.0
@@ -62,6 +65,13 @@ class Subscriber(Protocol):
         """Close all that belongs to a stream."""
 
 
+class Entrances(Protocol):
+    """Who lets publishers in."""
+
+    def take(self, message: Listen | ListenNoMore, fds: list[int]) -> None:
+        """Open or close an entrance; its socket, in ``fds``, is the entrances' own."""
+
+
 class Link:
     """Control's end of the command sockets, read by the event loop.
 
@@ -71,6 +81,10 @@ class Link:
         configuration: Receives that.
         on_closed: Called once when the supervisor has gone.
         on_spent: Called once when there is no memory to hear it with.
+
+    Attributes:
+        on_peer_wish: Called with what a viewer asks for by its data channel.
+        entrances: Receives the sockets on which others publish; set before `start`.
     """
 
     def __init__(
@@ -84,10 +98,12 @@ class Link:
         self._end = end
         self._subscriber = subscriber
         self._configuration = configuration
+        self.entrances: Entrances | None = None
         self._on_closed = on_closed
         self._on_spent = on_spent
         # An answer to a former life of control must not be taken for one of ours.
         self._requests = monotonic_ns()
+        self.on_peer_wish: Callable[[PeerWish], None] = lambda _: None
         self._answers: dict[int, asyncio.Future[Applied | Signalled]] = {}
 
     def start(self) -> None:
@@ -103,6 +119,14 @@ class Link:
     def announce(self) -> None:
         """Tell the supervisor that control serves."""
         send(self._end, Ready())
+
+    def admit(self, publisher: Admit, connection: int) -> None:
+        """Hand a connection to the worker of a stream.
+
+        Raises:
+            OSError: The supervisor does not read.
+        """
+        send(self._end, publisher, (connection,))
 
     async def apply(self, draft: Draft) -> None:
         """Have what ``draft`` says run, and its file put in place.
@@ -124,15 +148,23 @@ class Link:
         assert isinstance(applied, Applied)
         _raise_refusal(applied)
 
-    async def signal(
-        self, stream: str, verb: SignalVerb, *, peer: str = "", body: str = ""
+    async def signal(  # noqa: PLR0913 # all but two by name
+        self,
+        stream: str,
+        verb: SignalVerb,
+        *,
+        kind: SessionKind,
+        peer: str = "",
+        body: str = "",
+        settings: str = "",
     ) -> Signalled:
         """Have a peer of a stream answered by the worker that has its connection.
 
         Raises:
             ProblemError: Why it cannot be, as the worker says; 503 where none answers.
         """
-        signal = Signal(self._number(), stream, verb.value, peer, body)
+        number = self._number()
+        signal = Signal(number, stream, verb.value, peer, body, kind.value, settings)
         try:
             signalled = await self._ask(signal, SIGNALLED_WITHIN_S)
         except (OSError, asyncio.TimeoutError) as exc:
@@ -186,32 +218,43 @@ class Link:
         asyncio.get_running_loop().remove_reader(self._end.fileno())
 
     def _take(self, message: Message, fds: list[int]) -> None:
+        if self._has_taken(message, fds):
+            return
         match message:
             case LayoutChanged():
                 self._subscriber.layout_changed(parse_layout(message.layout))
             case ConfigStatus():
                 self._configuration.take(message)
-            case AttachReader() if len(fds) == 2:  # noqa: PLR2004 # segment, eventfd
-                self._subscriber.attach(message, fds[0], fds[1])
-                return
-            case AttachWriter():
-                self._subscriber.attach_uploads(message, fds)
-                return
             case SlotsRefused():
                 self._subscriber.refuse_uploads(message)
-            case ConfigureStream():
-                self._subscriber.set_demand(message.stream, fds)
-                return
             case ForgetStream():
                 self._subscriber.forget(message.stream)
-            case Applied() | Signalled():
+            case Applied() | Signalled() | PeerWish():
                 self._settle(message)
             case _:
                 pass  # said to other workers only
         for fd in fds:
             os.close(fd)
 
-    def _settle(self, message: Applied | Signalled) -> None:
+    def _has_taken(self, message: Message, fds: list[int]) -> bool:
+        """Hand a message on together with its descriptors, if they matter."""
+        match message:
+            case AttachReader() if len(fds) == 2:  # noqa: PLR2004 # segment, eventfd
+                self._subscriber.attach(message, fds[0], fds[1])
+            case AttachWriter():
+                self._subscriber.attach_uploads(message, fds)
+            case ConfigureStream():
+                self._subscriber.set_demand(message.stream, fds)
+            case Listen() | ListenNoMore() if self.entrances is not None:
+                self.entrances.take(message, fds)
+            case _:
+                return False
+        return True
+
+    def _settle(self, message: Applied | Signalled | PeerWish) -> None:
+        if isinstance(message, PeerWish):
+            self.on_peer_wish(message)
+            return
         answer = self._answers.get(message.request)
         if answer is not None and not answer.done():
             answer.set_result(message)

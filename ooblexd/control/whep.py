@@ -1,30 +1,24 @@
 """WHEP: a viewer by WebRTC says who it is, and is answered where its pictures are made.
 
-The connection itself lives in the stream's output worker, which encodes; control hands
-on what is said. Source: draft-ietf-wish-whep-03, and RFC 9725 for what both have in
-common.
+The connection itself lives in the stream's output worker, which encodes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
-from ooblexd.commands import SignalVerb
-from ooblexd.control.bodies import read_text
-from ooblexd.control.etags import check_match
+from ooblexd.control.ice import answer_options, settings_now
 from ooblexd.control.pictures import find_feed
+from ooblexd.control.sessions import SDP, Sessions, read_offer
+from ooblexd.signalling import SessionKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
+    from ooblexd.control.configuration import Configuration
     from ooblexd.control.link import Link
     from ooblexd.control.streams import Streams
-
-SDP = "application/sdp"
-FRAGMENT = "application/trickle-ice-sdpfrag"
-MAX_SDP_BYTES = 1 << 16
 
 
 class WhepApi:
@@ -33,39 +27,30 @@ class WhepApi:
     Args:
         streams: What there is to watch.
         link: The way to the workers.
+        configuration: Tells the STUN and TURN servers.
     """
 
-    def __init__(self, streams: Streams, link: Link) -> None:
+    def __init__(
+        self, streams: Streams, link: Link, configuration: Configuration
+    ) -> None:
         self._streams = streams
-        self._link = link
+        self._configuration = configuration
+        self._sessions = Sessions(SessionKind.WATCH, link, configuration)
 
     async def offer(self, request: Request) -> Response:
-        """Begin a session: the offer is in the body, the answer in ours."""
+        """Begin a session: the offer is in the body, the answer in ours.
+
+        ``OPTIONS`` says what it takes.
+        """
         name = request.path_params["name"]
         feed = find_feed(self._streams, name)
-        offer = await read_text(request, SDP, MAX_SDP_BYTES)
+        if request.method == "OPTIONS":
+            return answer_options(settings_now(self._configuration), SDP, ("POST",))
+        offer = await read_offer(request)
         feed.expect_peer()
-        answer = await self._link.signal(name, SignalVerb.OFFER, body=offer)
-        headers = {
-            "Location": f"/streams/{name}/whep/{answer.peer}",
-            "ETag": _etag_of(answer.peer),
-            "Accept-Patch": FRAGMENT,
-            "Cache-Control": "no-store",
-        }
-        return Response(answer.body, 201, headers, SDP)
+        return await self._sessions.begin(name, offer)
 
     async def session(self, request: Request) -> Response:
         """Take further candidates (PATCH), or end the session (DELETE)."""
-        name, peer = request.path_params["name"], request.path_params["peer"]
-        find_feed(self._streams, name)
-        if request.method == "DELETE":
-            await self._link.signal(name, SignalVerb.END, peer=peer)
-            return Response(status_code=200)
-        check_match(request, _etag_of(peer), "the session")
-        fragment = await read_text(request, FRAGMENT, MAX_SDP_BYTES)
-        await self._link.signal(name, SignalVerb.CANDIDATES, peer=peer, body=fragment)
-        return Response(status_code=204)
-
-
-def _etag_of(peer: str) -> str:
-    return f'"{peer}"'
+        find_feed(self._streams, request.path_params["name"])
+        return await self._sessions.tell(request)

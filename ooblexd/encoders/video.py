@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import numpy as np
@@ -28,6 +28,7 @@ RATE_HZ = 90_000  # of timestamps, as RTP has it for video
 LEAST_BIT_RATE = 150_000
 MOST_BIT_RATE = 8_000_000
 MOST_FPS = 120.0
+_LEAST_STEP = RATE_HZ // 1000  # a Matroska file has no finer time
 _USUAL_FPS = 30.0
 _BITS_PER_PIXEL = 0.09
 _KEYFRAME_EVERY = 1 << 16  # frames: never by itself
@@ -110,12 +111,24 @@ def usual_bit_rate(width: int, height: int, fps: float) -> int:
     return min(max(wanted, LEAST_BIT_RATE), MOST_BIT_RATE)
 
 
+def packet_of(
+    data: bytes, at_ns: int, *, is_keyframe: bool
+) -> av.Packet[av.VideoStream]:
+    """Return what was encoded elsewhere as a packet, like those of `VideoEncoder`."""
+    packet = cast("av.Packet[av.VideoStream]", av.Packet(data))
+    packet.pts = packet.dts = at_ns * RATE_HZ // NS_PER_S
+    packet.time_base = Fraction(1, RATE_HZ)
+    packet.is_keyframe = is_keyframe
+    return packet
+
+
 class VideoEncoder:
     """Encodes the pictures of one stream, in one thread.
 
     Args:
         codec: As what.
-        bit_rate: In bits a second, to begin with.
+        bit_rate: In bits a second, to begin with; up to this it may rise again without
+            a new encoder, and its keyframe.
 
     Attributes:
         codec: As what.
@@ -125,9 +138,9 @@ class VideoEncoder:
     def __init__(self, codec: VideoCodec, bit_rate: int) -> None:
         self.codec = codec
         self.name = ""
-        self._bit_rate = bit_rate
+        self._bit_rate = self._most_bit_rate = bit_rate
         self._opened: _Opened | None = None
-        self._last_pts = -1
+        self._last_pts = -_LEAST_STEP
         self._fps = _USUAL_FPS
 
     @property
@@ -165,7 +178,8 @@ class VideoEncoder:
         Args:
             planes: Not modified; not used after the return. Of an odd size, the last
                 column or row is left out, which H.264 cannot have.
-            at_ns: When it is to be shown; times that do not grow are made to.
+            at_ns: When it is to be shown; times that do not grow are made to, by a
+                millisecond.
             full_range: Whether luma is 0..255.
             matrix: The YUV coefficients of ``planes``.
             is_keyframe: Whether it must be decodable by itself; the first always is.
@@ -178,7 +192,8 @@ class VideoEncoder:
         opened = self._opened_for(shape)
         frame = opened.frame
         copy_to_frame(planes, frame)
-        self._last_pts = max(round(at_ns * RATE_HZ / NS_PER_S), self._last_pts + 1)
+        at = round(at_ns * RATE_HZ / NS_PER_S)
+        self._last_pts = max(at, self._last_pts + _LEAST_STEP)
         frame.pts = self._last_pts
         frame.pict_type = PictureType.I if is_keyframe else PictureType.NONE
         try:
@@ -195,7 +210,7 @@ class VideoEncoder:
                 opened.context.bit_rate = self._bit_rate
             if opened.context.bit_rate == self._bit_rate:
                 return opened
-        self._opened = _open(self.codec, shape, self._bit_rate)
+        self._opened = _open(self.codec, shape, self._bit_rate, self._most_bit_rate)
         self.name = self._opened.candidate.name
         return self._opened
 
@@ -210,18 +225,22 @@ class _Opened(NamedTuple):
     most_bit_rate: int
 
 
-def _open(codec: VideoCodec, shape: Shape, bit_rate: int) -> _Opened:
+def _open(
+    codec: VideoCodec, shape: Shape, bit_rate: int, most_bit_rate: int
+) -> _Opened:
     reasons = []
     for candidate in _CANDIDATES[codec]:
+        most = max(bit_rate, most_bit_rate) if candidate.follows_bit_rate else bit_rate
         try:
-            context = _context_of(candidate, shape, bit_rate)
+            context = _context_of(candidate, shape, most)
             context.open()
         except (av.FFmpegError, ValueError, OSError) as error:
             reasons.append(f"{candidate.name}: {error}")
             continue
+        context.bit_rate = bit_rate
         frame = av.VideoFrame(shape.width, shape.height, "yuv420p")
         frame.time_base = Fraction(1, RATE_HZ)
-        return _Opened(candidate, context, shape, frame, bit_rate)
+        return _Opened(candidate, context, shape, frame, most)
     raise EncoderError("; ".join(reasons))
 
 

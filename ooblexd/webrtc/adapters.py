@@ -16,7 +16,9 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
+    RtcpRrPacket,
     RtcpRtpfbPacket,
+    RtcpSrPacket,
     unpack_remb_fci,
 )
 
@@ -35,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 _SENT = "_RTCRtpSender__rtp_history"
+_WHOLE = 256  # of a share lost
 # Forward secrecy and AEAD first; the older two are what DTLS 1.2 peers have always had.
 _CIPHERS = b":".join(
     b"ECDHE-%s-%s" % (signature, cipher)
@@ -85,9 +88,15 @@ def agreed_codec(transceiver: RTCRtpTransceiver) -> str:
     return str(transceiver._codecs[0].name)  # noqa: SLF001 # nothing public tells it
 
 
+def agreed_codecs(transceiver: RTCRtpTransceiver) -> dict[int, str]:
+    """Return the name of each codec that may come, by its payload type."""
+    codecs = transceiver._codecs  # noqa: SLF001 # nothing public tells it
+    return {codec.payloadType or 0: str(codec.name) for codec in codecs}
+
+
 def hear_feedback(
     sender: RTCRtpSender,
-    on_report: Callable[[], None],
+    on_report: Callable[[float], None],
     on_keyframe_wanted: Callable[[], None],
     on_estimate: Callable[[int], None],
     may_resend: Callable[[], bool],
@@ -99,7 +108,8 @@ def hear_feedback(
 
     Args:
         sender: Of the viewer.
-        on_report: Called whenever it says anything (RTCP).
+        on_report: Called whenever it says anything (RTCP), with the share of our
+            packets that it says were lost; 0 where it says nothing of that.
         on_keyframe_wanted: Called when it can decode nothing until a keyframe comes.
         on_estimate: Called with the bits a second that it thinks it can receive (REMB).
         may_resend: Says whether what was sent last might be sent now. If not, a packet
@@ -108,7 +118,7 @@ def hear_feedback(
     take = sender._handle_rtcp_packet  # noqa: SLF001 # what the adapter is for
 
     async def note(packet: AnyRtcpPacket) -> None:
-        on_report()
+        on_report(_share_lost(packet, sender))
         is_nack = isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK
         if is_nack and not may_resend():
             return
@@ -122,6 +132,15 @@ def hear_feedback(
     theirs: Any = sender  # names that are nobody's but aiortc's
     theirs._handle_rtcp_packet = note  # noqa: SLF001 # what the adapter is for
     theirs._send_keyframe = on_keyframe_wanted  # noqa: SLF001 # likewise
+
+
+def _share_lost(packet: AnyRtcpPacket, sender: RTCRtpSender) -> float:
+    """Return what a receiver report says (RFC 3550, section 6.4.1), 0 to 1."""
+    if not isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
+        return 0.0
+    ssrc = sender._ssrc  # noqa: SLF001 # nothing public tells it
+    lost = [one.fraction_lost for one in packet.reports if one.ssrc == ssrc]
+    return max(lost, default=0) / _WHOLE
 
 
 def forget_sent(sender: RTCRtpSender) -> None:

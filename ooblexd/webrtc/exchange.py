@@ -1,17 +1,21 @@
-"""What passes between the thread that encodes and the thread of the peers.
+"""What passes between the thread of the peers and those that encode or decode.
 
-It loads nothing heavy: who encodes need not wait until the library is there.
+It loads nothing heavy: they need not wait until the library is there.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import av
 
     from ooblexd.encoders.video import VideoCodec
     from ooblexd.frame import FrameHeader
+    from ooblexd.signalling import PeerWish
 
 
 class EncodedUnit(NamedTuple):
@@ -26,6 +30,42 @@ class EncodedUnit(NamedTuple):
     packet: av.Packet[av.VideoStream]
 
 
+class ReceivedUnit(NamedTuple):
+    """A picture as a publisher has sent it.
+
+    Attributes:
+        publisher: Who; each has pictures, and a clock, of its own.
+        codec: Of the picture.
+        data: The whole of it: H.264 with start codes (Annex B), or a frame of VP8.
+        rtp_time: In 1/90000 s, without the overflow of RTP.
+        arrival_ns: Monotonic time at which its last packet came.
+        is_after_gap: Something that came before it was lost.
+    """
+
+    publisher: str
+    codec: VideoCodec
+    data: bytes
+    rtp_time: int
+    arrival_ns: int
+    is_after_gap: bool
+
+
+class ReceivedSound(NamedTuple):
+    """A packet of Opus as a publisher has sent it.
+
+    Attributes:
+        publisher: Who.
+        data: The packet.
+        rtp_time: In 1/48000 s, without the overflow of RTP.
+        arrival_ns: Monotonic time at which it came.
+    """
+
+    publisher: str
+    data: bytes
+    rtp_time: int
+    arrival_ns: int
+
+
 class Wishes:
     """What the viewers want of the encoders.
 
@@ -35,14 +75,22 @@ class Wishes:
     Attributes:
         viewers: How many are there.
         codecs: What they decode.
-        estimate: The least of the bit rates that they think they can receive; 0 where
-            nobody has said so.
+        listens: Whether they want sound.
+        sent: Pictures that were sent to viewers, in this life of the worker.
+        dropped: Pictures that a viewer who watched already was not sent.
+        asked: What viewers ask of control, by data channels; each end by one thread.
+        estimate: The bit rate that they can receive, as far as one for all can be said
+            (`webrtc.estimates`); 0 where nobody has said so.
     """
 
     def __init__(self) -> None:
         self.viewers = 0
         self.codecs: frozenset[VideoCodec] = frozenset()
         self.estimate = 0
+        self.sent = 0
+        self.dropped = 0
+        self.asked: deque[PeerWish] = deque()
+        self.listens = False
         self._keyframes: set[VideoCodec] = set()
 
     def want_keyframe(self, codec: VideoCodec) -> None:
@@ -56,3 +104,29 @@ class Wishes:
     def keyframe_made(self, codec: VideoCodec) -> None:
         """Note that one is on its way to all."""
         self._keyframes.discard(codec)
+
+
+class Reception(NamedTuple):
+    """Where what is published goes; all are called in the publishers' thread.
+
+    Attributes:
+        on_unit: Called with each picture.
+        on_sound: Called with each packet of sound.
+        on_publisher: Called with who publishes now; empty for nobody.
+    """
+
+    on_unit: Callable[[ReceivedUnit], None]
+    on_sound: Callable[[ReceivedSound], None]
+    on_publisher: Callable[[str], None]
+
+
+class Return(NamedTuple):
+    """What goes back to who publishes, over the same connection.
+
+    Attributes:
+        wishes: Where it is written what it wants.
+        may_show: Says whether a picture may be sent at this very moment.
+    """
+
+    wishes: Wishes
+    may_show: Callable[[FrameHeader], bool]

@@ -59,7 +59,7 @@ def measure(viewers: int, units: Path, seconds: float) -> Result:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         toml = f'[streams.door]\nsource = "{camera.url}"\neffects = []\n'
         appliance = stack.enter_context(Appliance(folder, toml))
-        watching = (appliance.port, _PATH, viewers, seconds)
+        watching = (f"127.0.0.1:{appliance.port}", _PATH, viewers, seconds)
         probe = stack.enter_context(measured_process("whep_probe", *watching))
         cpu = cpu_percent(appliance.process.pid, [probe], seconds)
         memory = memory_bytes(appliance)

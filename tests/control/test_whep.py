@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ooblexd.commands import Signal, Signalled
+from ooblexd.commands import ConfigStatus, Runs, send
 from ooblexd.counters import DemandWord, StageWord
+from ooblexd.ice import parse_settings
+from ooblexd.plan import DaemonPlan, IceServerPlan, WebrtcPlan, format_plan
+from ooblexd.signalling import Signal, Signalled
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +29,13 @@ WHEP = "/streams/door/whep"
 def answered(signal: Signal) -> Signalled:
     body = "v=0\r\nthe answer" if signal.verb == "offer" else ""
     return Signalled(signal.request, peer=signal.peer or "a-peer", body=body)
+
+
+def tell(bench: ControlBench, webrtc: WebrtcPlan) -> None:
+    """Say to control, in the supervisor's name, what runs from now on."""
+    path = str(bench.config_path)
+    daemon = DaemonPlan("127.0.0.1", bench.port, path, webrtc=webrtc)
+    send(bench.end, ConfigStatus(Runs.FILE.value, [], format_plan(daemon), [], ""))
 
 
 @pytest.fixture
@@ -118,7 +130,35 @@ def test_a_stream_that_is_not_there_has_no_session(client: httpx.Client) -> None
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
+def test_servers_of_the_configuration_are_told_before_and_with_the_answer(
+    bench: ControlBench, client: httpx.Client
+) -> None:
+    turn = IceServerPlan(("turn:turn.example.net",), "box", "hunter2")
+    timed = IceServerPlan(("turn:other.example.net",), secret="north")  # noqa: S106 # a test's
+    tell(bench, WebrtcPlan(ice_servers=(turn, timed)))
+    eventually(lambda: "link" in client.options(WHEP).headers, 5)
+
+    options = client.options(WHEP)
+    answer = client.post(WHEP, content="v=0\r\nthe offer", headers=OFFER)
+
+    assert options.status_code == 204
+    assert options.headers["accept-post"] == "application/sdp"
+    for said in (options, answer):
+        first, second = said.headers.get_list("link")
+        assert first == (
+            '<turn:turn.example.net>; rel="ice-server"; username="box"; '
+            'credential="hunter2"; credential-type="password"'
+        )
+        assert re.search(r'username="\d+:ooblexd"; credential="[^"]{28}"', second)
+    (signal,) = bench.signals
+    first_told, second_told = parse_settings(signal.settings).servers
+    assert (first_told.username, first_told.credential) == ("box", "hunter2")
+    assert second_told.username.endswith(":ooblexd")
+    assert "north" not in signal.settings + str(options.headers) + str(answer.headers)
+
+
 def test_each_path_says_what_it_takes(client: httpx.Client) -> None:
+    assert client.options("/streams/attic/whep").status_code == 404
     assert "POST" in client.options(WHEP).headers["allow"]
     assert "PATCH" in client.options(f"{WHEP}/a-peer").headers["allow"]
 
@@ -127,8 +167,13 @@ def test_who_watches_by_webrtc_is_counted(
     bench: ControlBench, client: httpx.Client
 ) -> None:
     page = bench.streams["door"].layout.output_page
-    bench.board.page(page).words[StageWord.PEERS] = 3
+    words = bench.board.page(page).words
+    words[StageWord.PEERS] = 3
+    words[StageWord.PEER_FRAMES], words[StageWord.PEER_DROPPED] = 40, 5
 
     metrics = client.get("/metrics").text
     assert 'ooblexd_viewers{protocol="webrtc",stream="door"} 3.0' in metrics
+    labels = '{protocol="webrtc",stream="door"}'
+    assert f"ooblexd_viewer_frames_total{labels} 40.0" in metrics
+    assert f"ooblexd_viewer_frames_dropped_total{labels} 5.0" in metrics
     assert client.get("/api/v1/streams/door").json()["viewers"] == 3

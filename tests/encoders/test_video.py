@@ -104,7 +104,7 @@ def test_times_grow_whatever_the_source_says(codec: VideoCodec) -> None:
         )
         pts.append(packet.pts)
 
-    assert pts == [90_000, 90_001, 90_002, 180_000]
+    assert pts == [90_000, 90_090, 90_180, 180_000]  # a millisecond apart
 
 
 @pytest.mark.parametrize("codec", VideoCodec)
@@ -126,6 +126,16 @@ def test_the_bit_rate_can_be_changed_under_way(codec: VideoCodec) -> None:
         rates.append(8 * sum(sizes[30:]) / 2)
 
     assert rates[1] < rates[0] / 2
+
+
+def test_a_rate_that_climbs_to_the_usual_one_costs_no_keyframe() -> None:
+    encoder = VideoEncoder(VideoCodec.H264, 2_000_000)
+    are_keyframes = []
+    for bit_rate in (300_000, 600_000, 1_200_000, 2_000_000):
+        encoder.bit_rate = bit_rate
+        are_keyframes += [one.is_keyframe for one in encoded(encoder, 3)]
+
+    assert are_keyframes == [True] + [False] * 11
 
 
 def test_h264_is_what_every_browser_decodes() -> None:

@@ -7,23 +7,22 @@ a switch with a tap device in each namespace, and ``wirefilter`` between the swi
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
+import socket
 import subprocess
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from tests.support.namespaces import inside
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _Answer = TypeVar("_Answer")
-_CLONE_NEWNET = 0x40000000
 _PROGRAMS = {"ip": "iproute2", "vde_switch": "vde2", "wirefilter": "vde2"}
 
 
@@ -37,6 +36,7 @@ class LossyNetwork:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._console = folder / "console"
         self.namespaces = tuple(f"ooblexd{os.getpid()}{end}" for end in "ab")
         self.addresses = ("10.203.77.1", "10.203.77.2")
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -54,22 +54,26 @@ class LossyNetwork:
             _run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "tap0")
             _run("ip", "-n", name, "link", "set", "tap0", "up")
         ends = ":".join(str(self._folder / name) for name in self.namespaces)
-        self._start("wirefilter", "-v", ends, *filters)
+        self._start("wirefilter", "-v", ends, "-M", str(self._console), *filters)
+
+    def change(self, command: str) -> None:
+        """Change the wire, by a command of wirefilter's console such as ``loss 5``."""
+        with socket.socket(socket.AF_UNIX) as console:
+            console.connect(str(self._console))
+            console.recv(1 << 16)  # its greeting
+            console.sendall(f"{command}\n".encode())
+            console.recv(1 << 16)
 
     def near(self, call: Callable[[], _Answer]) -> _Answer:
-        """Return what ``call`` returns at the near end; it runs in a thread."""
-        answers: list[_Answer] = []
+        """Return what ``call`` returns at the near end; it runs in a thread.
 
-        def enter_and_call() -> None:
-            libc = ctypes.CDLL(None, use_errno=True)
-            with Path(f"/run/netns/{self.namespaces[0]}").open() as namespace:
-                assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0
-            answers.append(call())
+        What it starts stays there.
+        """
+        return inside(self.namespaces[0], call)
 
-        thread = threading.Thread(target=enter_and_call)
-        thread.start()
-        thread.join()
-        return answers[0]
+    def far(self, call: Callable[[], _Answer]) -> _Answer:
+        """Return what ``call`` returns at the far end, likewise."""
+        return inside(self.namespaces[1], call)
 
     def take_down(self) -> None:
         """End what runs, and remove the namespaces."""

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.support.whep_probe PORT PATH VIEWERS SECONDS
+    python -m tests.support.whep_probe HOST:PORT PATH VIEWERS SECONDS
 
 The others count pictures as they come off the network, so that many viewers fit onto a
 machine. The clock in the pixels of the first viewer's pictures says which each was and
@@ -26,12 +26,8 @@ import numpy as np
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 
 from ooblexd.sources.pixelclock import read_stamp
-from tests.support.marker_delivery import (
-    BUFFER,
-    MarkerJitterBuffer,
-    deliver_by_marker,
-    prefer,
-)
+from ooblexd.webrtc.reception import MarkerJitterBuffer, receive_into
+from tests.support.codecs import prefer
 
 if TYPE_CHECKING:
     from aiortc import MediaStreamTrack
@@ -50,7 +46,7 @@ class CountingBuffer(MarkerJitterBuffer):
     """
 
     def __init__(self) -> None:
-        super().__init__(capacity=512, is_video=True)
+        super().__init__()
         self.count = 0
         self.has_begun = asyncio.Event()
 
@@ -62,15 +58,12 @@ class CountingBuffer(MarkerJitterBuffer):
 
 
 async def connect(
-    url: str, *, decodes: bool
+    url: str, buffer: MarkerJitterBuffer
 ) -> tuple[RTCPeerConnection, RTCRtpReceiver]:
     """Return a connection that watches ``url``, and its receiver."""
     connection = RTCPeerConnection()
     transceiver = connection.addTransceiver("video", direction="recvonly")
-    if decodes:
-        deliver_by_marker(transceiver.receiver)
-    else:
-        setattr(transceiver.receiver, BUFFER, CountingBuffer())
+    receive_into(transceiver.receiver, buffer)
     prefer(transceiver, "H264")
     await connection.setLocalDescription(await connection.createOffer())
     headers = {"Content-Type": "application/sdp"}
@@ -87,12 +80,12 @@ async def connect(
 async def watch(url: str, viewers: int, seconds: float) -> dict[str, object]:
     """Watch with that many viewers, and return what was seen."""
     connections, receivers = [], []
-    for n in range(viewers):
-        connection, receiver = await connect(url, decodes=n == 0)
+    buffers = [CountingBuffer() for _ in range(viewers - 1)]
+    for buffer in (MarkerJitterBuffer(), *buffers):
+        connection, receiver = await connect(url, buffer)
         connections.append(connection)
         receivers.append(receiver)
     seen: list[tuple[int, av.VideoFrame]] = []
-    buffers = [getattr(receiver, BUFFER) for receiver in receivers[1:]]
     with anyio.fail_after(_START_S):
         await asyncio.gather(*(buffer.has_begun.wait() for buffer in buffers))
         seen.append(await _next(receivers[0].track))
@@ -133,8 +126,8 @@ def _clocks(seen: list[tuple[int, av.VideoFrame]]) -> list[tuple[int, int, int]]
 
 def main() -> None:
     """Watch as the command line says, and answer on standard output."""
-    port, path, viewers, seconds = sys.argv[1:]
-    url = f"http://127.0.0.1:{port}{path}"
+    place, path, viewers, seconds = sys.argv[1:]
+    url = f"http://{place}{path}"
     answer = asyncio.run(watch(url, int(viewers), float(seconds)))
     sys.stdout.write(json.dumps(answer) + "\n")
 

@@ -6,22 +6,22 @@ aiortc's jitter buffer waits for the next one.
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import json
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
-import httpx
-from aiortc import RTCPeerConnection, RTCSessionDescription
+import numpy as np
 
-from tests.support.marker_delivery import deliver_by_marker, prefer
+from ooblexd.webrtc.reception import deliver_by_marker
+from tests.support.codecs import prefer
+from tests.support.webrtc_client import WebRtcClient
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpReceiver
 
-    from aiortc import MediaStreamTrack
-    from typing_extensions import Self
+    from tests.support.webrtc_client import Work
 
 
 class Seen(NamedTuple):
@@ -31,73 +31,85 @@ class Seen(NamedTuple):
     frame: av.VideoFrame
 
 
-class WhepViewer:
+class Heard(NamedTuple):
+    """Sound: when it came, in unix µs, and the largest sample, 1 at most."""
+
+    at_us: int
+    peak: float
+
+
+class WhepViewer(WebRtcClient):
     """Watches a stream until left.
 
     Args:
         port: Of the daemon.
         stream: Its name.
         codec: ``H264`` or ``VP8``: the only one it offers.
+        has_channel: Whether it opens a data channel.
+        listens: Whether it offers to receive sound too.
 
     Attributes:
         seen: All pictures.
-        answer: What the daemon said to the offer.
+        heard: All sound.
+        told: What the daemon said by the data channel.
     """
 
-    def __init__(self, port: int, stream: str, codec: str = "H264") -> None:
-        self.seen: list[Seen] = []
-        self.answer: httpx.Response | None = None
-        self._url = f"http://127.0.0.1:{port}/streams/{stream}/whep"
-        self._codec = codec
-        self._loop = asyncio.new_event_loop()
-        self._over = asyncio.Event()
-        self._has_begun = threading.Event()
-        self._thread = threading.Thread(
-            target=self._loop.run_until_complete, args=(self._watch(),)
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._has_begun.wait(20)
-        return self
-
-    def __exit__(
+    def __init__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        port: int,
+        stream: str,
+        codec: str = "H264",
+        *,
+        has_channel: bool = False,
+        listens: bool = False,
     ) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-        self._loop.close()
+        super().__init__(port, f"/streams/{stream}/whep")
+        self.seen: list[Seen] = []
+        self.heard: list[Heard] = []
+        self.told: list[dict[str, Any]] = []
+        self._codec = codec
+        self._has_channel = has_channel
+        self._listens = listens
+        self._channel: RTCDataChannel | None = None
 
-    async def _watch(self) -> None:
-        connection = RTCPeerConnection()
+    @property
+    def state(self) -> str:
+        """Of the connection."""
+        return self.states[-1] if self.states else ""
+
+    def prepare(self, connection: RTCPeerConnection) -> list[Work]:
+        """Offer to receive pictures, and sound."""
         transceiver = connection.addTransceiver("video", direction="recvonly")
+        if self._has_channel:
+            self._channel = connection.createDataChannel(
+                "pictures", ordered=False, maxRetransmits=0
+            )
+            self._channel.on("message", self._note_told)
         deliver_by_marker(transceiver.receiver)
         prefer(transceiver, self._codec)
-        await connection.setLocalDescription(await connection.createOffer())
-        async with httpx.AsyncClient(timeout=20) as client:
-            self.answer = await client.post(
-                self._url,
-                content=connection.localDescription.sdp,
-                headers={"Content-Type": "application/sdp"},
-            )
-            self._has_begun.set()
-            if self.answer.status_code == 201:
-                await connection.setRemoteDescription(
-                    RTCSessionDescription(self.answer.text, "answer")
-                )
-                taking = asyncio.ensure_future(self._take(transceiver.receiver.track))
-                await self._over.wait()
-                taking.cancel()
-                await client.delete(
-                    httpx.URL(self._url).join(self.answer.headers["Location"])
-                )
-        await connection.close()
+        work: list[Work] = [partial(self._take, transceiver.receiver)]
+        if self._listens:
+            audio = connection.addTransceiver("audio", direction="recvonly")
+            work.append(partial(self._hear, audio.receiver))
+        return work
 
-    async def _take(self, track: MediaStreamTrack) -> None:
+    def say(self, message: str) -> None:
+        """Say something by the data channel."""
+        assert self._channel is not None
+        self._loop.call_soon_threadsafe(self._channel.send, message)
+
+    def _note_told(self, message: str) -> None:
+        self.told.append(json.loads(message))
+
+    async def _take(self, receiver: RTCRtpReceiver) -> None:
         while True:
-            frame = await track.recv()
+            frame = await receiver.track.recv()
             assert isinstance(frame, av.VideoFrame)
             self.seen.append(Seen(time.time_ns() // 1000, frame))
+
+    async def _hear(self, receiver: RTCRtpReceiver) -> None:
+        while True:
+            frame = await receiver.track.recv()
+            assert isinstance(frame, av.AudioFrame)
+            peak = np.abs(frame.to_ndarray().astype(np.float32)).max() / 32768
+            self.heard.append(Heard(time.time_ns() // 1000, float(peak)))

@@ -5,7 +5,7 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from ooblexd.commands import Signal, SignalVerb
+from ooblexd.signalling import Signal, SignalVerb
 from ooblexd.webrtc import thread
 from ooblexd.webrtc.thread import PeersThread
 from tests.support.processes import eventually
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_an_answer_wakes_whoever_waits_for_it() -> None:
-    with closing(PeersThread(lambda _: True)) as peers:
+    with closing(PeersThread(lambda _: True, lambda _: True).sessions) as peers:
         peers.obey(Signal(7, "door", SignalVerb.END, "nobody", ""))
         assert select.select([peers.wake_fd], [], [], 20)[0]
         (said,) = peers.answers()
@@ -26,7 +26,7 @@ def test_an_answer_wakes_whoever_waits_for_it() -> None:
 
 
 def test_a_mistake_of_ours_is_answered_too() -> None:
-    with closing(PeersThread(lambda _: True)) as peers:
+    with closing(PeersThread(lambda _: True, lambda _: True).sessions) as peers:
         no_text: Any = None
         peers.obey(Signal(7, "door", SignalVerb.OFFER, "", no_text))
         assert select.select([peers.wake_fd], [], [], 20)[0]
@@ -38,7 +38,7 @@ def test_a_mistake_of_ours_is_answered_too() -> None:
 def test_a_thread_that_hangs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread, "_OVERDUE_NS", 800_000_000)
     is_over = threading.Event()
-    with closing(PeersThread(lambda _: is_over.wait(20))) as peers:
+    with closing(PeersThread(lambda _: True, lambda _: True).sessions) as peers:
         eventually(lambda: peers._beat_ns > 0, 20)
         assert not peers.is_hung
 

@@ -7,6 +7,7 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
+from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.frame import FrameHeader
 from ooblexd.webrtc.exchange import EncodedUnit
 from ooblexd.webrtc.track import MOST_WAITING, PacketTrack
@@ -22,7 +23,9 @@ class Watched:
         self.forbidden: set[int] = set()
         self.wanted = 0
         self.forgotten = 0
-        self.track = PacketTrack(self._may_show, self._want, self._forget)
+        self.track = PacketTrack(self._may_show, self._want, self._forget, self._tell)
+
+        self.told: list[int] = []
 
     def put(
         self, *numbers: int, keyframes: tuple[int, ...] = (), revision: int = 1
@@ -49,6 +52,9 @@ class Watched:
     def _want(self) -> None:
         self.wanted += 1
 
+    def _tell(self, header: FrameHeader) -> None:
+        self.told.append(header.sequence)
+
     def _forget(self) -> None:
         self.forgotten += 1
 
@@ -63,7 +69,7 @@ def test_a_viewer_begins_with_a_keyframe_and_asks_for_one() -> None:
         watched.put(1, 2, 3, 4, keyframes=(3,))
         assert await watched.take() == [3, 4]
         assert watched.wanted == 2
-        assert (watched.track.sent, watched.track.dropped) == (2, 2)
+        assert (watched.track.sent, watched.track.dropped) == (2, 0)
 
     run(body())
 
@@ -100,6 +106,8 @@ def test_a_sender_that_falls_behind_begins_anew_with_the_newest() -> None:
         numbers = range(2, 2 + MOST_WAITING + 2)
         watched.put(*numbers, keyframes=(numbers[-1],))
         assert await watched.take() == [numbers[-1]]
+        assert watched.track.dropped == len(numbers) - 1
+        assert watched.told == [1, numbers[-1]]
 
     run(body())
 
@@ -131,5 +139,26 @@ def test_what_another_chain_made_is_never_sent_again() -> None:
         assert await watched.take() == [2]
         assert watched.forgotten == 1
         assert watched.track.may_resend()
+
+    run(body())
+
+
+def test_who_cannot_take_it_all_gets_keyframes_and_spoils_nothing_for_others() -> None:
+    async def body() -> None:
+        watched = Watched()
+        watched.put(1, keyframes=(1,))
+        assert await watched.take() == [1]
+        wanted = watched.wanted
+
+        watched.track.thinning._until_ns = monotonic_ns() + NS_PER_S
+        watched.put(2, 3, 4, 5, keyframes=(3,))
+        assert await watched.take() == []  # the first keyframe was just now
+        watched.track.begin_anew()  # it complains (PLI)
+        assert watched.wanted == wanted
+
+        watched.track.thinning._until_ns = 0
+        watched.put(6, 7, 8, keyframes=(7,))
+        assert await watched.take() == [7, 8]
+        assert watched.wanted == wanted + 1
 
     run(body())
