@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ooblexd.control.problems import ProblemError
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
 
-_NOT_YET = ("width", "height", "quality")
+_NOT_YET = ("height",)
 
 
 class Dialect(NamedTuple):
@@ -43,7 +43,7 @@ class Dialect(NamedTuple):
         error = {"key": self.query_key, "detail": "missing"}
         raise ProblemError(422, detail, errors=[error])
 
-    def check_query(self, request: Request, known: tuple[str, ...] = ()) -> None:
+    def check_query(self, request: HTTPConnection, known: tuple[str, ...] = ()) -> None:
         """Refuse parameters that would have no effect, but in a foreign dialect.
 
         Raises:

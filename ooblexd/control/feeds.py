@@ -16,29 +16,26 @@ import asyncio
 import logging
 import math
 import os
+from collections import Counter
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.counters import DemandWord
-from ooblexd.frame import (
-    HEADER_BYTES,
-    PixelFormat,
-    Step,
-    Verdict,
-    may_show,
-    unpack_header,
-)
-from ooblexd.ring import RingSpec, open_reader
+from ooblexd.control.encoded import copy_out
+from ooblexd.control.renditions import WantedRenditions
+from ooblexd.control.ring_tap import RingTap
+from ooblexd.counters import DemandWord, Watching
+from ooblexd.frame import Verdict, may_show
+from ooblexd.renditions import AS_IT_IS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ooblexd.commands import AttachReader
+    from ooblexd.control.encoded import EncodedPicture
     from ooblexd.control.readings import StreamPages
-    from ooblexd.frame import FrameHeader
-    from ooblexd.ring import Lent, RingReader
+    from ooblexd.renditions import Rendition
+    from ooblexd.ring import RingReader
 
 logger = logging.getLogger(__name__)
 
@@ -52,41 +49,12 @@ _REFUSED = (  # what is no answer yet, until so many seconds after the question
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPicture:
-    """A picture as output encoded it.
-
-    Attributes:
-        header: Its ledger and verdict.
-        jpeg: The bytes that every viewer gets.
-        sequence: Of the encoded ring; a gap between two is what was passed over.
-    """
-
-    header: FrameHeader
-    jpeg: bytes
-    sequence: int
-
-    @property
-    def encoded_ns(self) -> int:
-        """Monotonic time at which output published it."""
-        return self.header.steps_ns[Step.ENCODED]
-
-
-def _copy_out(lent: Lent) -> EncodedPicture:
-    header = unpack_header(lent.memory)
-    if header.pixel_format != PixelFormat.JPEG:
-        raise ValueError(f"expected a JPEG, found {header.pixel_format.name}")
-    end = HEADER_BYTES + header.payload_bytes
-    jpeg = bytes(lent.memory[HEADER_BYTES:end])
-    return EncodedPicture(header, jpeg, lent.sequence)
-
-
 class Viewer(Protocol):
     """One who looks at a feed."""
 
     @property
-    def is_lasting(self) -> bool:
-        """Whether it wants pictures until it leaves; who wants one is not counted."""
+    def watching(self) -> Watching | None:
+        """By what it watches until it leaves; None of one who is not counted."""
 
     def look(self) -> None:
         """Look at the feed: it has a new picture, or has closed."""
@@ -102,11 +70,12 @@ class _Waiter:
         seen: Ring sequence of the last picture it looked at.
     """
 
-    is_lasting = False
+    watching = None
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, rendition: Rendition) -> None:
         self.seen = feed.fresh_from(monotonic_ns())
         self._feed = feed
+        self._rendition = rendition
         self._wake = asyncio.Event()
 
     async def picture(self) -> EncodedPicture | None:
@@ -119,6 +88,7 @@ class _Waiter:
             picture = self._feed.picture_since(self.seen)
             if picture is not None:
                 self.seen = picture.sequence
+            if picture is not None and picture.jpeg_as(self._rendition) is not None:
                 return picture
             self._wake.clear()
             await self._wake.wait()
@@ -147,17 +117,16 @@ class Feed:
         self.pages: StreamPages | None = None
         self.picture: EncodedPicture | None = None
         self.is_closed = False
-        self._reader: RingReader | None = None
-        self._wake_fd = -1
+        self._tap = RingTap(self._drain_ring)
         self._demand_fds: list[int] = []
         self._viewers: set[Viewer] = set()
-        self._is_armed = False
+        self._renditions = WantedRenditions()
         self._is_damaged = False
 
     @property
     def has_ring(self) -> bool:
         """Whether there is anything that pictures could come out of."""
-        return self._reader is not None
+        return self._tap.reader is not None
 
     def attach(self, message: AttachReader, segment: int, wake_fd: int) -> None:
         """Read a new segment from now on, after what the former one had shown.
@@ -165,22 +134,7 @@ class Feed:
         Raises:
             RingError: It is not the ring that the message describes.
         """
-        spec = RingSpec(
-            slots=message.slots,
-            slot_bytes=message.slot_bytes,
-            readers=message.readers,
-            history=message.history,
-        )
-        try:
-            reader = open_reader(segment, spec, message.place, wake_fd)
-        finally:
-            os.close(segment)
-        former = self._reader
-        if former is not None:
-            reader.resume(former.seen)
-        self._detach()
-        self._reader, self._wake_fd = reader, wake_fd
-        self._arm()
+        self._tap.attach(message, segment, wake_fd)
 
     def set_pages(self, pages: StreamPages) -> None:
         """Take where the stream's numbers stand, and say there who looks."""
@@ -199,7 +153,7 @@ class Feed:
         self._have_viewers_look()
         self._viewers.clear()
         self._write_demand()
-        self._detach()
+        self._tap.close()
         self._close_demand()
         self.pages = None  # they may soon be another stream's
 
@@ -210,16 +164,42 @@ class Feed:
         self._viewers.add(viewer)
         self._write_demand()
         if is_first:  # else they are awake
-            self._wake_workers()
-        self._arm()
+            self.wake_workers()
+        self._tap.open()
         try:
             yield
         finally:
             self._viewers.discard(viewer)
             self._write_demand()
+            if not self._viewers:
+                self._tap.shut()
 
-    async def picture_after(self, at_ns: int, within_s: float) -> EncodedPicture | None:
+    @contextmanager
+    def rendered(self, rendition: Rendition) -> Iterator[None]:
+        """Have pictures made in a smaller form as well.
+
+        Raises:
+            ProblemError: 503 where others want all that there may be.
+        """
+        if rendition == AS_IT_IS:
+            yield
+            return
+        try:
+            with self._renditions.wanted(rendition, self.name):
+                self._publish_demand()
+                yield
+        finally:
+            self._write_demand()
+
+    async def picture_after(
+        self, at_ns: int, within_s: float, rendition: Rendition = AS_IT_IS
+    ) -> EncodedPicture | None:
         """Return a picture encoded after ``at_ns`` that may be shown and is not held.
+
+        Args:
+            at_ns: Monotonic time.
+            within_s: How long it is waited for.
+            rendition: The form that it must be there in; it is `rendered`.
 
         A cover is an answer only where nothing better comes within ``COVER_AFTER_S``: a
         chain that was idle covers its first frames.
@@ -230,7 +210,7 @@ class Feed:
         if self.pages is not None:
             until_ns = at_ns + int(within_s * NS_PER_S)
             self.pages.demand.words[DemandWord.JPEG_WANTED_UNTIL_NS] = until_ns
-        waiter = _Waiter(self)
+        waiter = _Waiter(self, rendition)
         seen = waiter.seen
         with self.joined(waiter):
             for refused, until_s in _REFUSED:
@@ -246,7 +226,7 @@ class Feed:
         if self.pages is not None:
             until_ns = monotonic_ns() + PEER_COMES_NS
             self.pages.demand.words[DemandWord.PEER_WANTED_UNTIL_NS] = until_ns
-        self._wake_workers()
+        self.wake_workers()
 
     def picture_since(self, seen: int) -> EncodedPicture | None:
         """Return the newest picture, if it came after that of sequence ``seen``."""
@@ -264,20 +244,21 @@ class Feed:
 
     def fresh_from(self, now_ns: int) -> int:
         """Return what a new viewer has seen: all but a picture of the last second."""
-        if self._take_newest():
-            self._have_viewers_look()  # nothing else tells those who look already
+        reader = self._tap.reader
+        if reader is not None:
+            self._drain_ring(reader)  # nothing else tells those who look already
         picture = self.picture
         if picture is None:
-            return self._reader.seen if self._reader else 0
+            return reader.seen if reader else 0
         is_fresh = now_ns - picture.encoded_ns < FRESH_NS
         return picture.sequence - 1 if is_fresh else picture.sequence
 
-    def count(self, *, passed: int) -> None:
+    def count(self, watching: Watching, *, passed: int) -> None:
         """Count a picture that a viewer takes and those that it passed over."""
         if self.pages is not None:
             words = self.pages.demand.words
-            words[DemandWord.VIEWER_FRAMES] += 1
-            words[DemandWord.VIEWER_DROPPED] += max(passed, 0)
+            words[DemandWord.VIEWER_FRAMES + watching] += 1
+            words[DemandWord.VIEWER_DROPPED + watching] += max(passed, 0)
 
     def tick(self, now_ns: int) -> None:
         """Do what is due each second: end viewers that have stalled for too long."""
@@ -294,45 +275,17 @@ class Feed:
                 return picture
         return None
 
-    def _arm(self) -> None:
-        """Wait for the next picture where somebody wants one, taking what is there."""
-        if self._reader is None or not self._viewers:
-            return
-        if not self._is_armed:
-            asyncio.get_running_loop().add_reader(self._wake_fd, self._on_wake)
-            self._is_armed = True
-        self._drain_ring()
-
-    def _disarm(self) -> None:
-        if self._is_armed:
-            asyncio.get_running_loop().remove_reader(self._wake_fd)
-            self._is_armed = False
-
-    def _on_wake(self) -> None:
-        assert self._reader is not None
-        self._reader.drain_wake()
-        if self._viewers:
-            self._drain_ring()
-        else:
-            self._disarm()
-
-    def _drain_ring(self) -> None:
-        assert self._reader is not None
-        took = self._take_newest()
-        while not self._reader.prepare_wait():
-            took = self._take_newest() or took
-        if took:
+    def _drain_ring(self, reader: RingReader) -> None:
+        if self._take_newest(reader):
             self._have_viewers_look()
 
-    def _take_newest(self) -> bool:
-        if self._reader is None:
-            return False
-        lent = self._reader.newest()
+    def _take_newest(self, reader: RingReader) -> bool:
+        lent = reader.newest()
         if lent is None:
             return False
         with lent:
             try:
-                self.picture = _copy_out(lent)
+                self.picture = copy_out(lent)
             except ValueError as exc:
                 self._report_damage(exc)
                 return False
@@ -348,18 +301,24 @@ class Feed:
             viewer.look()
 
     def _lasting_viewers(self) -> int:
-        return sum(viewer.is_lasting for viewer in self._viewers)
+        return sum(viewer.watching is not None for viewer in self._viewers)
 
     def _publish_demand(self) -> None:
         self._write_demand()
-        self._wake_workers()
+        self.wake_workers()
 
     def _write_demand(self) -> None:
         if self.pages is not None:
             words = self.pages.demand.words
-            words[DemandWord.JPEG_VIEWERS] = self._lasting_viewers()
+            by = Counter(viewer.watching for viewer in self._viewers)
+            for watching in Watching:
+                words[DemandWord.VIEWERS + watching] = by[watching]
+            row = self._renditions.row(is_wanted=not self.is_closed)
+            for place, key in enumerate(row, DemandWord.RENDITIONS):
+                words[place] = key
 
-    def _wake_workers(self) -> None:
+    def wake_workers(self) -> None:
+        """Have those begin who sleep while nobody looks."""
         for fd in self._demand_fds:
             with suppress(BlockingIOError):  # it is full of wake-ups already
                 os.eventfd_write(fd, 1)
@@ -368,10 +327,3 @@ class Feed:
         for fd in self._demand_fds:
             os.close(fd)
         self._demand_fds = []
-
-    def _detach(self) -> None:
-        self._disarm()
-        if self._reader is not None:
-            self._reader.close()
-            os.close(self._wake_fd)
-            self._reader, self._wake_fd = None, -1

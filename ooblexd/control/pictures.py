@@ -11,13 +11,16 @@ from ooblexd.clock import NS_PER_MS, NS_PER_S, NS_PER_US, monotonic_ns, unix_us
 from ooblexd.control.dialects import OURS
 from ooblexd.control.problems import ProblemError
 from ooblexd.control.readings import StreamState
+from ooblexd.control.viewers import parse_rendition
 from ooblexd.frame import Verdict
+from ooblexd.renditions import AS_IT_IS
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from ooblexd.control.dialects import Dialect
-    from ooblexd.control.feeds import EncodedPicture, Feed
+    from ooblexd.control.encoded import EncodedPicture
+    from ooblexd.control.feeds import Feed
     from ooblexd.control.streams import Streams
 
 SNAPSHOT_WITHIN_S = 2.0
@@ -60,13 +63,17 @@ class SnapshotEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         feed = find_feed(self._streams, self._dialect.name_in(request))
-        self._dialect.check_query(request)
-        picture = await feed.picture_after(monotonic_ns(), SNAPSHOT_WITHIN_S)
+        self._dialect.check_query(request, known=("width", "quality"))
+        wanted = AS_IT_IS if self._dialect.is_lenient else parse_rendition(request)
+        with feed.rendered(wanted):
+            asked_ns = monotonic_ns()
+            picture = await feed.picture_after(asked_ns, SNAPSHOT_WITHIN_S, wanted)
         now_ns = monotonic_ns()
         if picture is None or picture.header.verdict == Verdict.SLATE:
             raise self._no_picture(feed, now_ns)
         headers = {"Cache-Control": "no-store", **ledger_headers(picture, now_ns)}
-        return Response(picture.jpeg, headers=headers, media_type="image/jpeg")
+        jpeg = picture.jpeg_as(wanted)
+        return Response(jpeg, headers=headers, media_type="image/jpeg")
 
     def _no_picture(self, feed: Feed, now_ns: int) -> ProblemError:
         verdict = self._streams.judge(feed.name)

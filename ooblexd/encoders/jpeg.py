@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ooblexd.pixels import Planes
+    from ooblexd.renditions import Rendition
 
 _COLORSPACE = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709}
 
@@ -52,6 +53,25 @@ class JpegEncoder:
         bgr = self.to_bgr(planes, full_range=full_range, matrix=matrix)
         return encode_bgr(bgr, self.quality)
 
+    def encode_rendition(
+        self, bgr: NDArray[np.uint8], rendition: Rendition
+    ) -> NDArray[np.uint8] | None:
+        """Return a smaller form of a picture as JPEG bytes; None if it is none.
+
+        Args:
+            bgr: The picture, ``(height, width, 3)``.
+            rendition: What is asked for.
+        """
+        height, width = bgr.shape[:2]
+        quality = rendition.quality or self.quality
+        if 0 < rendition.width < width:
+            rows = max(round(height * rendition.width / width / 2), 1) * 2
+            small = cv2.resize(
+                bgr, (rendition.width, rows), interpolation=cv2.INTER_AREA
+            )
+            return encode_bgr(np.asarray(small, np.uint8), quality)
+        return encode_bgr(bgr, quality) if quality != self.quality else None
+
     def to_bgr(
         self, planes: Planes, *, full_range: bool, matrix: Matrix
     ) -> NDArray[np.uint8]:
@@ -78,6 +98,11 @@ class JpegEncoder:
             frame = av.VideoFrame(planes.width, planes.height, "yuv420p")
             self._frame = frame
         return frame
+
+
+def decode_bgr(jpeg: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a JPEG of our own as ``(height, width, 3)``, BGR, uint8."""
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
 def encode_bgr(bgr: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

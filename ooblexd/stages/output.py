@@ -8,14 +8,14 @@ nowhere else; what may be shown is decided by `showing.choose`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.commands import (
     AttachReader,
     AttachWriter,
     ConfigureStream,
-    Signal,
+    RingKind,
     SlotsRefused,
 )
 from ooblexd.counters import DropReason, StageCounters, StageWord
@@ -29,7 +29,9 @@ from ooblexd.frame import (
 )
 from ooblexd.pixels import copy_planes, new_planes, planes_of
 from ooblexd.plan import parse_stream_plan
+from ooblexd.signalling import Signal
 from ooblexd.stages.attachment import ReaderEnd
+from ooblexd.stages.audio_reader import AudioReader
 from ooblexd.stages.demand import Demand
 from ooblexd.stages.jpeg import JpegOutput
 from ooblexd.stages.pace import Pace
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ooblexd.audio import AudioPacket
     from ooblexd.commands import Message
     from ooblexd.pixels import Planes
+    from ooblexd.renditions import Rendition
     from ooblexd.ring import Lent
     from ooblexd.stages.context import StageContext
 
@@ -59,12 +63,12 @@ _FIRST_SIZE = Size(1280, 720)
 FIRST_WITHIN_NS = 300 * NS_PER_MS  # the first viewer sees a picture, or a cover
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """As what pictures are wanted; of whom nothing is known, he wants JPEG."""
 
     jpeg: bool
     video: bool
+    renditions: frozenset[Rendition] = frozenset()
 
 
 @dataclass(slots=True)
@@ -104,7 +108,8 @@ class OutputStage:
         self._surroundings: Surroundings | None = None
         self._counters = StageCounters(context.page)
         self._jpeg = JpegOutput(context)
-        self._video = VideoOutput(self._may_show)
+        self._video = VideoOutput(context, self._may_show, self._may_hear)
+        self._audio = AudioReader()
         self._wanted = Wanted(jpeg=True, video=False)
         self._pace = Pace()
         self._newest: FrameHeader | None = None
@@ -117,15 +122,21 @@ class OutputStage:
         match message:
             case ConfigureStream():
                 self._configure(message, fds)
+            case AttachReader(kind=RingKind.AUDIO.value):
+                self._audio.attach(message, fds)
             case AttachReader():
                 self._reader = ReaderEnd(message, fds, self._reader)
+            case AttachWriter(kind=RingKind.VIDEO.value):
+                self._video.ring.attach(message, fds)
             case AttachWriter():
-                self._jpeg.attach(message, fds)
+                self._jpeg.ring.attach(message, fds)
                 self._published = None
             case Signal():
                 self._video.obey(message)
+            case SlotsRefused(kind=RingKind.VIDEO.value):
+                self._video.ring.refuse(message.reason)
             case SlotsRefused():
-                self._jpeg.refuse(message.reason)
+                self._jpeg.ring.refuse(message.reason)
             case _:
                 raise AssertionError(message.tag)
 
@@ -136,12 +147,15 @@ class OutputStage:
             self._demand.close()
         page = self._context.board.page
         demand, output = page(message.demand_page), page(message.output_page)
-        self._demand = Demand(demand, output, demand_fd)
+        ingest = page(message.ingest_page)
+        self._demand = Demand(demand, output, ingest, demand_fd)
         self._stream = plan.name
         self._jpeg.set_quality(plan.jpeg_quality)
         self._pace.configured_max_age_ns = plan.max_age_ms * NS_PER_MS
         self._surroundings = Surroundings(self._context.board, message)
         self._counters = StageCounters(self._context.board.page(message.stage_page))
+        self._video.pushes.configure(plan.push, page(message.pushes_page))
+        self._counters.set(StageWord.PUSHES, len(plan.push))
 
     def wake_fds(self) -> Iterable[int]:
         """The ring's, and control's: somebody begins to look."""
@@ -150,16 +164,24 @@ class OutputStage:
         if self._demand is not None:
             yield self._demand.wake_fd
         yield from self._video.wake_fds
+        yield from self._audio.wake_fds
 
     def step(self) -> float:
         """Take the newest frame, and show what may be shown."""
         look, reader = self._surroundings, self._reader
-        if look is None or reader is None or not self._jpeg.is_attached:
+        if look is None or reader is None or not self._jpeg.ring.is_attached:
             return _IDLE_S
         self._context.announce_ready()
-        for answer in self._video.turn(monotonic_ns()):
-            self._context.send(answer)
+        for said in self._video.turn(self._demand, monotonic_ns()):
+            self._context.send(said)
         self._counters.set(StageWord.PEERS, self._video.viewers)
+        sent, dropped = self._video.take_counts()
+        self._counters.add(StageWord.PEER_FRAMES, sent)
+        self._counters.add(StageWord.PEER_DROPPED, dropped)
+        for packet in self._audio.heard(
+            look.required_revision(), listens=self._video.listens
+        ):
+            self._video.hear(packet)
         due_ns = self._turn(look, reader)
         reader.ring.release()
         reader.ring.drain_wake()
@@ -170,7 +192,8 @@ class OutputStage:
     def close(self) -> None:
         """End the connections, and unmap the rings."""
         self._video.close()
-        self._jpeg.close()
+        self._audio.close()
+        self._jpeg.ring.close()
         for end in (self._reader, self._demand):
             if end is not None:
                 end.close()
@@ -181,7 +204,7 @@ class OutputStage:
         now_ns = monotonic_ns()
         assert self._demand is not None
         is_watched = self._demand.is_watched(now_ns)
-        self._note_wanted(self._demand.wants_jpeg(now_ns))
+        self._note_wanted(self._demand, now_ns)
         if lent is None and is_watched:
             lent = reader.ring.current()
         is_new = lent is not None and self._note(lent)
@@ -215,11 +238,15 @@ class OutputStage:
         self._newest = header
         return True
 
-    def _note_wanted(self, wants_jpeg: bool) -> None:  # noqa: FBT001 # it is the demand
-        has_peers = self._video.viewers > 0
-        wanted = Wanted(jpeg=wants_jpeg or not has_peers, video=has_peers)
-        if wanted != self._wanted:  # who has just come is shown what the others see
-            self._wanted, self._published = wanted, None
+    def _note_wanted(self, demand: Demand, now_ns: int) -> None:
+        has_takers, former = self._video.is_wanted, self._wanted
+        wants_jpeg = demand.wants_jpeg(now_ns) or not has_takers
+        wanted = Wanted(wants_jpeg, has_takers, frozenset(demand.renditions()))
+        self._jpeg.set_renditions(tuple(sorted(wanted.renditions)))
+        is_more = not wanted.renditions <= former.renditions
+        self._wanted = wanted
+        if is_more or wanted[:2] != former[:2]:
+            self._published = None  # who has just come is shown what the others see
 
     def _may_show(self, header: FrameHeader) -> bool:
         """Say whether a picture may be sent to a peer at this very moment."""
@@ -227,6 +254,11 @@ class OutputStage:
             return False
         required = self._surroundings.required_revision()
         return may_show(header, required, self._pace.max_age_ns(), monotonic_ns())
+
+    def _may_hear(self, packet: AudioPacket) -> bool:
+        """Say the same of sound, which is as old as the pictures it goes with."""
+        look = self._surroundings
+        return look is not None and packet.revision >= look.required_revision()
 
     def _situation(self, look: Surroundings, now_ns: int) -> Situation:
         newest, protected = self._newest, self._protected
@@ -251,10 +283,10 @@ class OutputStage:
         words = None
         if showing.verdict is Verdict.LIVE:
             # After a move to a larger ring there is no picture in it.
-            if lent is None or self._show_live(lent) or not self._jpeg.refusal:
+            if lent is None or self._show_live(lent) or not self._jpeg.ring.refusal:
                 return showing.due_ns
             showing = replace(showing, verdict=Verdict.SLATE)
-            words = Words("no room for the picture", self._jpeg.refusal)
+            words = Words("no room for the picture", self._jpeg.ring.refusal)
         elif showing.verdict is Verdict.SLATE:
             words = look.slate(now_ns)
         before, repeat_ns = self._published, _REPEAT_NS[showing.verdict]
@@ -309,7 +341,8 @@ class OutputStage:
             jpeg = self._cover(size)
             if showing.cause is not Cause.CHAIN:  # those inference has counted
                 self._counters.add(StageWord.COVERED)
-        header = replace(header, verdict=showing.verdict)
+        # Of a picture that is not shown, or only once more, nothing is told.
+        header = replace(header, verdict=showing.verdict, detections=None)
         self._publish(header, jpeg, words)
         if self._wanted.video:
             self._video.show_jpeg(header, jpeg)

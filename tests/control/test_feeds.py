@@ -9,6 +9,7 @@ import pytest
 from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import AttachReader
 from ooblexd.control.feeds import Feed
+from ooblexd.counters import Watching
 from ooblexd.frame import FrameHeader, PixelFormat, Step, Verdict, may_show
 from ooblexd.ring import RingSpec, create_segment, open_writer
 
@@ -47,7 +48,7 @@ def test_a_held_picture_is_shown_while_output_stands_by_it() -> None:
 class Looker:
     """A viewer who notes what there was to see."""
 
-    is_lasting = True
+    watching = Watching.MJPEG
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
-from ooblexd.control.feeds import STALLED_S, EncodedPicture, Feed
-from ooblexd.control.mjpeg import MjpegViewer, Pace
+from ooblexd.control.encoded import EncodedPicture
+from ooblexd.control.feeds import STALLED_S, Feed
+from ooblexd.control.mjpeg import MjpegViewer
+from ooblexd.control.viewers import Pace, Wish
 from ooblexd.frame import FrameHeader, Verdict
 from tests.support.control import JPEG
 
@@ -57,7 +59,7 @@ class Unread(asyncio.Transport):
 
 def test_a_viewer_that_takes_nothing_for_half_a_minute_is_dropped() -> None:
     feed, transport = Feed("door"), Unread()
-    viewer = MjpegViewer(feed, transport, Pace(0), is_chunked=True)
+    viewer = MjpegViewer(feed, transport, Wish(), is_chunked=True)
     with feed.joined(viewer):
         feed.picture = EncodedPicture(FrameHeader(1, 64, 36, 1), b"", 1)
         viewer.look()

@@ -32,8 +32,13 @@ def output(board: Board) -> Page:
 
 
 @pytest.fixture
-def demand(page: Page, output: Page) -> Iterator[Demand]:
-    made = Demand(page, output, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+def ingest(board: Board) -> Page:
+    return board.page(board.allocate())
+
+
+@pytest.fixture
+def demand(page: Page, output: Page, ingest: Page) -> Iterator[Demand]:
+    made = Demand(page, output, ingest, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
     yield made
     made.close()
 
@@ -45,11 +50,19 @@ def is_woken(demand: Demand) -> bool:
 def test_a_viewer_is_demand_until_it_leaves(page: Page, demand: Demand) -> None:
     assert not demand.is_watched(now_ns=1)
 
-    page.words[DemandWord.JPEG_VIEWERS] = 1
+    page.words[DemandWord.VIEWERS] = 1
     assert demand.is_watched(now_ns=1)
 
-    page.words[DemandWord.JPEG_VIEWERS] = 0
+    page.words[DemandWord.VIEWERS] = 0
     assert not demand.is_watched(now_ns=1)
+
+
+def test_a_push_is_demand_for_as_long_as_it_is_configured(
+    output: Page, demand: Demand
+) -> None:
+    output.words[StageWord.PUSHES] = 1
+
+    assert demand.is_watched(now_ns=1)
 
 
 def test_a_snapshot_is_demand_for_as_long_as_it_waits(

@@ -5,6 +5,7 @@ import socket
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from ooblexd.commands import (
     SlotsRefused,
 )
 from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
+from ooblexd.detection import Detection, Label, pack_detections
 from ooblexd.frame import (
     HEADER_BYTES,
     FrameHeader,
@@ -30,6 +32,7 @@ from ooblexd.frame import (
 )
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.plan import StreamPlan, format_plan
+from ooblexd.renditions import Rendition, unpack_table
 from ooblexd.ring import RingSpec, Segment, create_segment, open_reader, open_writer
 from ooblexd.stages.context import StageContext
 from ooblexd.stages.output import FIRST_WITHIN_NS, OutputStage
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WIDTH, HEIGHT = 640, 360
+FOUND = pack_detections((Detection(Label.FACE, 0.5, 0.1, 0.2, 0.3, 0.4),))
 
 
 def pace_of(*captures_ms: int, chain_ms: int = 20) -> Pace:
@@ -111,7 +115,7 @@ class Bench:
         self.end = theirs
         self.required = self.board.page(stream).words
         self.demand = self.board.page(demand).words
-        self.demand[DemandWord.JPEG_VIEWERS] = 1
+        self.demand[DemandWord.VIEWERS] = 1
         self.board.page(ingest_worker).words[WorkerWord.STATE] = WorkerState.UP
         self.ingest = self.board.page(ingest).words
         self.ingest[StageWord.STATE] = SourceState.RUNNING
@@ -163,6 +167,7 @@ class Bench:
             payload_bytes=payload_bytes,
             verdict=verdict,
             revision=revision,
+            detections=FOUND if verdict is Verdict.LIVE else None,
         ).stamped(Step.PROCESSED, now_ns).pack_into(loan.memory)
         self.writer.publish(loan)
         self.stage.step()
@@ -170,6 +175,17 @@ class Bench:
     def shown(self) -> FrameHeader | None:
         lent = self.reader.newest()
         return unpack_header(lent.memory) if lent else None
+
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Return width and height of each form shown, by the width asked for."""
+        lent = self.reader.newest()
+        assert lent is not None
+        at = HEADER_BYTES + unpack_header(lent.memory).payload_bytes
+        found = {0: size_of(lent.memory[HEADER_BYTES:at])}
+        for rendition, size in unpack_table(lent.memory):
+            found[rendition.width] = size_of(lent.memory[at : at + size])
+            at += size
+        return found
 
     def said(self) -> list[commands.Message]:
         found: list[commands.Message] = []
@@ -189,6 +205,14 @@ class Bench:
         self.end.close()
         for fd in self.wake_fds:
             os.close(fd)
+
+
+def size_of(jpeg: memoryview) -> tuple[int, int]:
+    if not jpeg:
+        return 0, 0
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture.shape[1], picture.shape[0]
 
 
 def eventfd() -> int:
@@ -222,6 +246,7 @@ def test_each_frame_is_encoded_once(roomy: Bench) -> None:
         shown = roomy.shown()
         assert shown is not None
         assert (shown.verdict, shown.sequence) == (Verdict.LIVE, number)
+        assert shown.detections == FOUND
         assert roomy.shown() is None, "the same picture twice"
 
 
@@ -235,6 +260,7 @@ def test_a_frame_of_a_former_revision_is_covered(roomy: Bench) -> None:
     covered = roomy.shown()
     assert covered is not None
     assert covered.verdict is Verdict.COVERED
+    assert covered.detections is None
     roomy.process(revision=1)
     assert roomy.shown() is None
     roomy.process(revision=2)
@@ -254,6 +280,7 @@ def test_a_verdict_without_a_picture_repeats_the_last_protected_one(
     held = roomy.shown()
     assert held is not None
     assert (held.verdict, held.sequence) == (Verdict.HELD, 1)
+    assert held.detections is None
     assert held.payload_bytes > 0
 
 
@@ -291,7 +318,7 @@ def test_where_there_is_no_memory_a_slate_says_so(narrow: Bench) -> None:
 
 
 def look(bench: Bench, *, viewers: int) -> None:
-    bench.demand[DemandWord.JPEG_VIEWERS] = viewers
+    bench.demand[DemandWord.VIEWERS] = viewers
     bench.stage.step()
 
 
@@ -326,3 +353,42 @@ def test_a_first_picture_that_does_not_come_is_a_cover(roomy: Bench) -> None:
     eventually(shows_something)
     assert shown[0].verdict is Verdict.COVERED
     assert monotonic_ns() - begun_ns >= FIRST_WITHIN_NS * 0.9
+
+
+def test_forms_that_are_wanted_are_made_of_frames_and_of_stand_ins(
+    roomy: Bench,
+) -> None:
+    roomy.process()
+    assert roomy.sizes() == {0: (640, 360)}
+
+    for place, width in enumerate((160, 320, 2000)):
+        roomy.demand[DemandWord.RENDITIONS + place] = Rendition(width).key
+    roomy.stage.step()
+    forms = {0: (640, 360), 160: (160, 90), 320: (320, 180), 2000: (0, 0)}
+
+    assert roomy.sizes() == forms  # the newest frame again, for who has just come
+    roomy.process(verdict=Verdict.COVERED)
+    assert roomy.sizes() == forms
+    roomy.demand[DemandWord.RENDITIONS + 2] = 0
+    roomy.process()
+    del forms[2000]
+    assert roomy.sizes() == forms
+
+
+def test_a_form_for_which_there_is_no_memory_is_the_picture_as_it_is(
+    roomy: Bench,
+) -> None:
+    roomy.process()
+    picture = roomy.shown()
+    assert picture is not None
+    roomy.attach_encoded(HEADER_BYTES + picture.payload_bytes + 20_000)
+    roomy.demand[DemandWord.RENDITIONS] = Rendition(480, 95).key
+    roomy.said()
+
+    roomy.process()
+    (need,) = roomy.said()
+    assert isinstance(need, NeedSlots)
+    roomy.stage.obey(SlotsRefused("door", "encoded", "no memory"), [])
+    roomy.process()
+
+    assert roomy.sizes() == {0: (640, 360), 480: (0, 0)}
