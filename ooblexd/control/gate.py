@@ -8,8 +8,10 @@ from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 
 from ooblexd.control import guard
+from ooblexd.control.accepted import accepting_headers
 from ooblexd.control.problems import problem
 from ooblexd.control.requests import OTHER
 
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NO_WEBSOCKET = "no WebSocket is spoken here; watch /streams/NAME/stream.mjpg"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_WEBSOCKET = "WEBSOCKET"
+_STARTS = (
+    *("http.response.start", "websocket.http.response.start"),
+    "websocket.accept",
+)
 
 # Nothing is loaded from elsewhere, nobody may frame the page, and no other site may
 # show a picture of this box (`Cross-Origin-Resource-Policy`).
@@ -46,6 +52,8 @@ class Gate:
 
     It names each request, refuses foreign hosts and origins, counts answers by route,
     adds the security headers, and turns what nobody caught into a 500 with a log entry.
+    No browser keeps a foreign page from opening a WebSocket, not even to look, so for
+    these an ``Origin`` must be ours always.
 
     Args:
         app: What is inside.
@@ -69,9 +77,6 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or refuse it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         _make_origin_form(scope)
         headers = Headers(scope=scope)
         request_id = guard.request_id_of(headers.get("x-request-id"))
@@ -79,22 +84,26 @@ class Gate:
 
         async def send_out(message: Message) -> None:
             nonlocal started
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 started = True
+                message.setdefault("headers", [])
                 out = MutableHeaders(scope=message)
                 out["X-Request-ID"] = request_id
                 out.update(_SECURITY_HEADERS)
-                self._count(scope, message["status"])
+                status, method = message.get("status", 101), scope.get("method", "GET")
+                path = self._paths.get(scope.get("endpoint"), OTHER)
+                out.update(accepting_headers(path, method, status))
+                self._counts.count(method, path, status)
             await send(message)
 
-        refusal = self._refusal(scope["method"], headers)
+        refusal = self._refusal(scope.get("method", _WEBSOCKET), headers)
         if refusal is not None:
             await refusal(scope, receive, send_out)
             return
         try:
             await self._app(scope, receive, send_out)
-        except ClientDisconnect:
-            return  # it left in the middle of its question
+        except (ClientDisconnect, ClientDisconnected):
+            return  # it left in the middle
         except Exception:  # the HTTP server's error middleware: 500
             logger.exception("request %s failed, please report this", request_id)
             if started:
@@ -111,18 +120,13 @@ class Gate:
                 "this daemon does not answer to that Host; add it to "
                 "http.allowed_hosts in the configuration file",
             )
-        if headers.get("upgrade", "").lower() == "websocket":
-            return problem(400, _NO_WEBSOCKET)
         origin = headers.get("origin")
         if method in _SAFE_METHODS or origin is None:
             return None
         if not guard.is_same_origin(origin, host or ""):
-            return problem(403, "changes are accepted from this daemon's own page only")
+            what = "WebSockets" if method == _WEBSOCKET else "changes"
+            return problem(403, f"{what} are accepted from this daemon's own page only")
         return None
-
-    def _count(self, scope: Scope, status: int) -> None:
-        path = self._paths.get(scope.get("endpoint"), OTHER)
-        self._counts.count(scope["method"], path, status)
 
 
 def _make_origin_form(scope: Scope) -> None:

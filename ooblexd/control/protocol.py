@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    import h11
     from starlette.types import Receive, Scope, Send
 
 HEAD_WITHIN_S = 10.0
@@ -44,6 +45,7 @@ class Protocol(H11Protocol):
     on_room: Callable[[], None] | None = None
     transport: asyncio.Transport
     _head_timer: asyncio.TimerHandle | None = None
+    _is_upgraded = False
 
     def connection_made(  # type: ignore[override] # narrower, as uvicorn has it
         self, transport: asyncio.Transport
@@ -85,7 +87,8 @@ class Protocol(H11Protocol):
     def is_waiting(self) -> bool:
         """Whether nothing is asked, nor what is left of a question of any use."""
         is_asked = self.cycle is not None and not self.cycle.response_complete
-        return not is_asked and not self.transport.is_closing()
+        is_over = self._is_upgraded or self.transport.is_closing()
+        return not is_asked and not is_over
 
     @property
     def waits_until_s(self) -> float:
@@ -93,12 +96,17 @@ class Protocol(H11Protocol):
         timer = self._head_timer or self.timeout_keep_alive_task
         return timer.when() if timer else 0.0
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to `websocket_protocol`."""
+        self._is_upgraded = True
+        super().handle_websocket_upgrade(event)
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and close."""
-        self._refuse(400, msg.rstrip(".").lower())
+        refuse(self.transport, 400, msg.rstrip(".").lower())
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Log nothing: the gate refuses WebSockets, and may ignore the rest."""
+        """Log nothing: a request to speak another protocol may be ignored."""
 
     def _await_head(self) -> None:
         if self._head_timer is None:
@@ -115,25 +123,24 @@ class Protocol(H11Protocol):
             self.transport.abort()
 
     def _make_room(self) -> None:
-        others = [
-            connection
-            for connection in self.connections
-            if isinstance(connection, Protocol) and connection is not self
-        ]
+        others = [one for one in self.connections if one is not self]
         there = [one for one in others if not one.transport.is_closing()]
-        waiting = [one for one in there if one.is_waiting]
+        waiting = [one for one in there if isinstance(one, Protocol) and one.is_waiting]
         if waiting:
             min(waiting, key=lambda one: one.waits_until_s).transport.abort()
         elif len(there) >= MAX_CONNECTIONS:
-            self._refuse(503, f"all {MAX_CONNECTIONS} connections are in use")
+            detail = f"all {MAX_CONNECTIONS} connections are in use"
+            refuse(self.transport, 503, detail)
 
-    def _refuse(self, status: int, detail: str) -> None:
-        response = problem(status, detail)
-        lines = [
-            b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
-            *(name + b": " + value for name, value in response.raw_headers),
-            b"x-request-id: " + request_id_of(None).encode(),
-            b"connection: close",
-        ]
-        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + response.body)
-        self.transport.close()
+
+def refuse(transport: asyncio.Transport, status: int, detail: str) -> None:
+    """Answer a request that no application sees, and close the connection."""
+    response = problem(status, detail)
+    lines = [
+        b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+        *(name + b": " + value for name, value in response.raw_headers),
+        b"x-request-id: " + request_id_of(None).encode(),
+        b"connection: close",
+    ]
+    transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body))
+    transport.close()

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import uvicorn
 
 from ooblexd.control.protocol import Protocol
+from ooblexd.control.websocket_protocol import (
+    MAX_SMALL_BYTES,
+    PING_EVERY_S,
+    PONG_WITHIN_S,
+    WebSocketProtocol,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -41,7 +47,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, local: Local | None = None) -> None:
-        super().__init__(_config(app))
+        super().__init__(_config(app, WebSocketProtocol))
         self._local = local
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -63,7 +69,7 @@ class Server(uvicorn.Server):
     def abort_connections(self) -> None:
         """Drop every connection that is still there, and what its buffers hold."""
         for connection in tuple(self.server_state.connections):
-            assert isinstance(connection, Protocol)
+            assert isinstance(connection, (Protocol, WebSocketProtocol))
             connection.transport.abort()
 
     @contextmanager
@@ -72,11 +78,17 @@ class Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(
+    app: ASGIApp, websockets: type[WebSocketProtocol] | None = None
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Protocol,
-        ws="none",
+        ws=websockets or "none",
+        ws_max_size=MAX_SMALL_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PONG_WITHIN_S,
         lifespan="off",
         interface="asgi3",
         log_config=None,

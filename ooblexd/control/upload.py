@@ -24,7 +24,7 @@ from ooblexd.control.intake import (
     MAX_BYTES_A_SECOND,
     MAX_PICTURE_BYTES,
 )
-from ooblexd.control.problems import ProblemError, problem
+from ooblexd.control.problems import ProblemError
 from ooblexd.heartbeat import WorkerState
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ooblexd.commands import NeedSlots
     from ooblexd.control.intake import Intake
     from ooblexd.control.streams import Streams
+    from ooblexd.plan import StreamPlan
 
 TYPES = ("image/jpeg", "image/png", "image/webp")
 ARRIVES_WITHIN_S = 10.0
@@ -62,48 +63,100 @@ class FrameEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         name: str = request.path_params["name"]
-        intake = self._find_intake(name)
+        intake = find_intake(self._streams, name)
         _check_type(request)
         _check_length(request)
-        self._check_worker(name)
-        max_fps = self._streams.plan(name).max_fps or DEFAULT_MAX_FPS
+        check_worker(self._streams, name)
         if intake.arriving >= MAX_ARRIVING:
-            return _refuse_hurry(f"{MAX_ARRIVING} pictures for {name} are on their way")
-        wait_ns = intake.limit.wait_ns(max_fps, monotonic_ns())
-        if wait_ns:
-            most = f"{max_fps:g} pictures (max_fps) and {_MIB} MiB a second"
-            return _refuse_hurry(f"{name} takes {most}", wait_ns)
+            raise HurryError(f"{MAX_ARRIVING} pictures for {name} are on their way")
+        take_turn(self._streams, name, intake)
         intake.arriving += 1
         try:
             picture = await _read_picture(request)
         finally:
             intake.arriving -= 1
-        by_bytes_ns = len(picture) * NS_PER_S // MAX_BYTES_A_SECOND
-        intake.limit.put_off(max(by_bytes_ns - int(NS_PER_S / max_fps), 0))
-        await intake.put(picture, monotonic_ns(), self._ask)
+        await hand_on(self._streams.plan(name), intake, picture, self._ask)
         return Response(status_code=202, headers=_NO_STORE)
 
-    def _find_intake(self, name: str) -> Intake:
-        if name not in self._streams.names:
-            raise ProblemError(404, f"there is no stream {name}")
-        plan = self._streams.plan(name)
-        if not plan.takes_uploads:
-            detail = f'{name} takes no pictures: its source is not "upload:"'
-            raise ProblemError(409, detail)
-        if not plan.enabled:
-            raise ProblemError(409, f"{name} is switched off")
-        intake = self._streams.intake(name)
-        if intake is None:
-            reason = self._streams.judge(name).reason or "it is just starting"
-            raise ProblemError(503, f"{name} cannot take pictures: {reason}")
-        return intake
 
-    def _check_worker(self, name: str) -> None:
-        for worker in self._streams.workers((f"ingest:{name}",)):
-            if worker.state == WorkerState.UP:
-                return
-        reason = self._streams.judge(name).reason
+class HurryError(ProblemError):
+    """A picture came too soon.
+
+    Attributes:
+        wait_ns: How long there is no turn; 0 where nobody knows.
+    """
+
+    def __init__(self, detail: str, wait_ns: int = 0) -> None:
+        super().__init__(429, detail)
+        self.wait_ns = wait_ns
+        self.retry_after_s = max(math.ceil(wait_ns / NS_PER_S), 1)
+
+
+def find_intake(streams: Streams, name: str) -> Intake:
+    """Return where the pictures of the stream ``name`` go in.
+
+    Raises:
+        ProblemError: 404 where there is no such stream, 409 where it takes none, 503
+            where it is just starting.
+    """
+    if name not in streams.names:
+        raise ProblemError(404, f"there is no stream {name}")
+    plan = streams.plan(name)
+    if not plan.takes_uploads:
+        detail = f'{name} takes no pictures: its source is not "upload:"'
+        raise ProblemError(409, detail)
+    if not plan.enabled:
+        raise ProblemError(409, f"{name} is switched off")
+    intake = streams.intake(name)
+    if intake is None:
+        reason = streams.judge(name).reason or "it is just starting"
         raise ProblemError(503, f"{name} cannot take pictures: {reason}")
+    return intake
+
+
+def check_worker(streams: Streams, name: str) -> None:
+    """See that somebody is there to decode what comes for the stream ``name``.
+
+    Raises:
+        ProblemError: 503.
+    """
+    for worker in streams.workers((f"ingest:{name}",)):
+        if worker.state == WorkerState.UP:
+            return
+    reason = streams.judge(name).reason
+    raise ProblemError(503, f"{name} cannot take pictures: {reason}")
+
+
+def take_turn(streams: Streams, name: str, intake: Intake) -> None:
+    """Take a turn for a picture for the stream ``name``.
+
+    Raises:
+        HurryError: There is none now.
+    """
+    max_fps = streams.plan(name).max_fps or DEFAULT_MAX_FPS
+    wait_ns = intake.limit.wait_ns(max_fps, monotonic_ns())
+    if wait_ns:
+        most = f"{max_fps:g} pictures (max_fps) and {_MIB} MiB a second"
+        raise HurryError(f"{name} takes {most}", wait_ns)
+
+
+async def hand_on(
+    plan: StreamPlan,
+    intake: Intake,
+    picture: bytes,
+    ask: Callable[[NeedSlots], None],
+) -> None:
+    """Make a picture that has had its turn the newest of the stream.
+
+    Raises:
+        ProblemError: 415 where its bytes are no picture's; and as `Intake.put` says.
+    """
+    if not is_picture(picture):
+        raise ProblemError(415, "this is no JPEG, PNG or WebP, whatever its type says")
+    max_fps = plan.max_fps or DEFAULT_MAX_FPS
+    by_bytes_ns = len(picture) * NS_PER_S // MAX_BYTES_A_SECOND
+    intake.limit.put_off(max(by_bytes_ns - int(NS_PER_S / max_fps), 0))
+    await intake.put(picture, monotonic_ns(), ask)
 
 
 def is_picture(data: bytes) -> bool:
@@ -129,8 +182,7 @@ async def _read_picture(request: Request) -> bytes:
     """Return the body of ``request``.
 
     Raises:
-        ProblemError: 413 by its size, 408 by its slowness, 415 where its bytes are no
-            picture's.
+        ProblemError: 413 by its size, 408 by its slowness.
     """
     body = bytearray()
     try:
@@ -142,18 +194,9 @@ async def _read_picture(request: Request) -> bytes:
     except TimeoutError as exc:
         detail = f"the picture did not come within {ARRIVES_WITHIN_S:g} s"
         raise ProblemError(408, detail) from exc
-    picture = bytes(body)
-    if not is_picture(picture):
-        raise ProblemError(415, "this is no JPEG, PNG or WebP, whatever its type says")
-    return picture
+    return bytes(body)
 
 
 def _too_large() -> ProblemError:
     most = MAX_PICTURE_BYTES >> 20
     return ProblemError(413, f"a picture has at most {most} MiB")
-
-
-def _refuse_hurry(detail: str, wait_ns: int = 0) -> Response:
-    response = problem(429, detail)
-    response.headers["Retry-After"] = str(max(math.ceil(wait_ns / NS_PER_S), 1))
-    return response

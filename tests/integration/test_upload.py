@@ -202,8 +202,8 @@ def test_control_maps_what_was_sent_and_never_what_it_became(
     decoded = _rings_of(appliance, "ingest:desk")
     analysed = _rings_of(appliance, "inference:0")
 
-    assert len(sent) == 2, "uploads, and what viewers get"
-    assert len(sent & decoded) == 1
+    assert len(sent) == 4, "uploads, and what viewers get: JPEG, H.264, sound"
+    assert len(sent & decoded) == 3, "uploads, sound, and H.264 for who publishes"
     assert not sent & analysed
 
 
