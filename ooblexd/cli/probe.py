@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ooblexd.cli.command import Commands
+    from ooblexd.sources.report import AudioReport
 
 DEADLINE_S = 15.0
 _OPEN_TIMEOUT_S = 10.0
@@ -156,10 +157,7 @@ def _lines(report: SourceReport) -> list[str]:
     size = f"{video.width}x{video.height}"
     interval_s = video.keyframe_interval_s
     keyframes = f"every {interval_s:g} s" if interval_s else "-"
-    audio = "; ".join(
-        f"{track.codec}, {track.sample_rate_hz} Hz, {track.channels} channel(s)"
-        for track in report.audio
-    )
+    audio = "; ".join(map(_audio, report.audio))
     return [
         report.source,
         f"  video      {codec}, {size}, {fps}, {video.pixel_format}",
@@ -169,3 +167,9 @@ def _lines(report: SourceReport) -> list[str]:
         f"  transport  {report.transport}",
         *(f"  warning    {warning}" for warning in report.warnings),
     ]
+
+
+def _audio(track: AudioReport) -> str:
+    rate = f", {track.sample_rate_hz} Hz" if track.sample_rate_hz else ""
+    channels = f", {track.channels} channel(s)" if track.channels else ""
+    return f"{track.codec}{rate}{channels}"

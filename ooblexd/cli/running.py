@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ooblexd.status import Status
 
 ANSWER_WITHIN_S = 5.0
-_START = "start it by `systemctl start ooblexd` or `ooblexd run`"
+_START = (
+    "start it by `tools/run` (from a clone), `ooblexd run`, or as a service by "
+    "`systemctl start ooblexd`"
+)
 
 
 class _Connection(http.client.HTTPConnection):

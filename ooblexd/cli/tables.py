@@ -117,6 +117,7 @@ def status_view(
     workers = fitting(_worker_columns(status, former), status.workers, width)
     parts += [Text(), _table(workers, status.workers)]
     reasons = [(row.name, row.reason) for row in status.streams if row.reason]
+    reasons += [(name, why) for name, _, why in map(_split, status.problems)]
     reasons += [
         (row.name, f"ended the last time: {row.reason}")
         for row in status.workers
@@ -128,6 +129,11 @@ def status_view(
         Text.assemble((plain(name), "bold"), f": {plain(why)}") for name, why in reasons
     ]
     return Group(*parts)
+
+
+def _split(problem: str) -> tuple[str, str, str]:
+    """Split the name of a check from why it fails; names of pushes have colons too."""
+    return problem.partition(": ")
 
 
 def _head(status: Status) -> Text:

@@ -5,10 +5,68 @@ what is said of an attribute here stands in ``/openapi.json``. No pydantic, whic
 control loads late; so the annotations are the plain ones that it can read.
 """
 
+import enum
 from dataclasses import dataclass
 from typing import Any
 
 from ooblexd.control.readings import Picture, StreamState
+
+
+class PushWay(str, enum.Enum):
+    """What a push does."""
+
+    CONNECTING = "connecting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """One place that the pictures of a stream are sent to.
+
+    Attributes:
+        url: Which, without what is secret of it.
+        state: What it does: `waiting` is tried again soon, `failed` was refused or has
+            been tried in vain for long, and is tried again each half minute.
+        since: Since when; null before the stream has begun.
+        reason: Why it does not get through; empty where it does.
+        sent: Pictures sent since the start.
+        dropped: Pictures left out since the start: the other side was too slow, or
+            they might not be shown any more when their turn came.
+    """
+
+    url: str
+    state: PushWay
+    since: str | None
+    reason: str
+    sent: int
+    dropped: int
+
+
+class SoundState(str, enum.Enum):
+    """What becomes of the sound of a stream's source, as the API says it."""
+
+    NONE = "none"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundReport:
+    """The sound of a stream.
+
+    Attributes:
+        state: `on` is passed on to all who can hear it, `off` is not, and `none` is
+            where the source sends none that we know.
+        codec: As the source has it: `aac`, `opus`, `pcm_mulaw` or `pcm_alaw`; null
+            where nothing is heard, or nobody listens.
+        reason: Why it is not on; empty where it is, and where the source is not there.
+    """
+
+    state: SoundState
+    codec: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +91,8 @@ class StreamReport:
         dropped: Frames discarded since the start, by whichever stage.
         dropped_idle: Of these, those that nobody wanted.
         viewers: Who looks at it now.
+        sound: What becomes of the sound of its source.
+        pushes: How each push is.
     """
 
     name: str
@@ -51,6 +111,8 @@ class StreamReport:
     dropped: int
     dropped_idle: int
     viewers: int
+    sound: SoundReport
+    pushes: list[PushReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +156,35 @@ class EngineReport:
     is_chosen: bool
     reason: str
     schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One thing that was looked at.
+
+    Attributes:
+        check: What, such as `udp`, a server's address, or `stream door`.
+        status: How it is: `ok`, `warn` or `fail`.
+        detail: What was found.
+        remedy: What to do about it; empty where nothing need be done.
+    """
+
+    check: str
+    status: str
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisReport:
+    """Why viewers by WebRTC would not connect.
+
+    Attributes:
+        status: The worst of all.
+        items: Each thing that was looked at.
+        next: Null: it is the whole list.
+    """
+
+    status: str
+    items: list[CheckReport]
+    next: None = None

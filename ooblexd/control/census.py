@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ooblexd.control.streams import Streams
 
 
+_TOLD_ELSEWHERE = ("source:", "worker:")  # with the streams and workers themselves
+
+
 class Census:
     """Takes the status of the daemon when asked.
 
@@ -48,6 +51,11 @@ class Census:
             config_path=self._context.plan.config_path,
             streams=tuple(self._stream(name) for name in self._streams.names),
             workers=(self._supervisor(), *workers),
+            problems=tuple(
+                f"{name}: {check.reason}"
+                for name, check in health.checks.items()
+                if check.reason and not name.startswith(_TOLD_ELSEWHERE)
+            ),
         )
 
     def _stream(self, name: str) -> StreamStatus:
@@ -66,7 +74,7 @@ class Census:
             age_p50_ms=rates.age_p50_ms,
             age_p99_ms=rates.age_p99_ms,
             dropped=pages.dropped(),
-            viewers=pages.viewers,
+            viewers=sum(self._streams.viewers(name).values()),
             dropped_idle=pages.dropped_idle(),
             is_idle=self._streams.is_idle(name),
         )

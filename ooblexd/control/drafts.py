@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ooblexd.config.diff import plans_between
 from ooblexd.config.file import ConfigFile
 from ooblexd.config.patch import (
+    api_may_push,
     api_may_set_source,
     document_table,
     merge_patch,
@@ -24,6 +25,7 @@ from ooblexd.config.patch import (
 )
 from ooblexd.config.plans import plan_of, plan_of_stream
 from ooblexd.config.problems import format_path
+from ooblexd.config.push import urls_of
 from ooblexd.config.schema import Config, Location
 from ooblexd.control.problems import ProblemError
 from ooblexd.control.represent import stream_table
@@ -165,6 +167,7 @@ class Drafts:
         with _as_problems(name):
             if isinstance(table.get("source"), str):
                 api_may_set_source(table["source"])
+            api_may_push(urls_of(table.get("push")))
             stream = parse_stream(name, table)
             prepared = self._file.prepare_add(name, stream)
         return Draft({name: _plan_of(name, stream)}, prepared)

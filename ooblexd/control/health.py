@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ooblexd.checks.finding import Finding
     from ooblexd.control.configuration import Configuration
+    from ooblexd.control.pushes import PushReading
     from ooblexd.control.readings import Verdict, WorkerReading
     from ooblexd.control.streams import Streams
 
@@ -59,7 +60,7 @@ class HealthDocument:
         status: The worst of all checks.
         version: Of the daemon.
         uptime_s: How long it has been running, in seconds.
-        checks: By what was looked at: workers, sources, memory, disk, clock.
+        checks: By what was looked at: workers, sources, pushes, memory, disk, clock.
     """
 
     status: Health
@@ -89,6 +90,11 @@ def check_stream(verdict: Verdict) -> Check:
     if verdict.state == StreamState.RUNNING and (covered or verdict.reason):
         return Check(Health.DEGRADED, verdict.reason or verdict.picture.value)
     return OK
+
+
+def check_push(push: PushReading) -> Check:
+    """Judge a push: one that does not get through is a fault."""
+    return Check(Health.DEGRADED, push.reason) if push.is_down else OK
 
 
 def check_engines(workers: Iterable[WorkerReading]) -> Check:
@@ -162,6 +168,8 @@ class HealthReport:
             checks[f"worker:{worker.name}"] = check_worker(worker)
         for name in self._streams.names:
             checks[f"source:{name}"] = check_stream(self._streams.judge(name))
+            for push in self._streams.pushes(name):
+                checks[f"push:{name}:{push.name}"] = check_push(push)
         checks["engines"] = check_engines(workers)
         checks["shm"] = self._check_shared_memory()
         checks["disk"] = self._check_disk(now_ns)

@@ -22,10 +22,13 @@ from ooblexd.counters import (
     BUCKETS_S,
     DemandWord,
     DropReason,
+    PushState,
     SourceState,
     StageWord,
+    Watching,
     read_histogram,
 )
+from ooblexd.detection import Label
 from ooblexd.heartbeat import WorkerState, WorkerWord
 
 if TYPE_CHECKING:
@@ -41,6 +44,19 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BOUNDS = (*(f"{bound:g}" for bound in BUCKETS_S), "+Inf")
 _STAGE = ("stream", "stage")
 _VIEWER = ("stream", "protocol")
+_PUSH = ("stream", "push")
+_VIEWER_WORDS = {
+    **{
+        watching.name.lower(): (
+            DemandWord.VIEWER_FRAMES + watching,
+            DemandWord.VIEWER_DROPPED + watching,
+        )
+        for watching in Watching
+    },
+    "ts": (DemandWord.TS_FRAMES, DemandWord.TS_DROPPED),
+    "mp4": (DemandWord.MP4_FRAMES, DemandWord.MP4_DROPPED),
+    "rtsp": (DemandWord.RTSP_FRAMES, DemandWord.RTSP_DROPPED),
+}
 
 
 class BoardCollector:
@@ -60,9 +76,11 @@ class BoardCollector:
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics as they are now."""
         yield from self._sources()
+        yield self._detections()
         yield from self._stages()
         yield from self._histograms()
         yield from self._viewers()
+        yield from self._pushes()
         yield from self._workers()
         yield self._http()
         build = GaugeMetricFamily(
@@ -88,6 +106,19 @@ class BoardCollector:
             made = (stages[s].words[StageWord.COVERED] for s in ("inference", "output"))
             covered.add_metric((name,), sum(made))
         yield from (up, covered)
+
+    def _detections(self) -> Metric:
+        family = CounterMetricFamily(
+            "ooblexd_detections",
+            "Things that effects have found, in each picture that they passed on.",
+            labels=("stream", "label"),
+        )
+        for name in self._streams.names:
+            words = self._streams.pages(name).stages["inference"].words
+            for label in Label:
+                count = words[StageWord.DETECTED + label]
+                family.add_metric((name, label.name.lower()), count)
+        return family
 
     def _stages(self) -> Iterator[Metric]:
         received = CounterMetricFamily(
@@ -142,13 +173,37 @@ class BoardCollector:
             labels=_VIEWER,
         )
         for name in self._streams.names:
-            labels = (name, "mjpeg")
+            for protocol, count in self._streams.viewers(name).items():
+                viewers.add_metric((name, protocol), count)
             words = self._streams.pages(name).demand.words
-            viewers.add_metric(labels, words[DemandWord.JPEG_VIEWERS])
-            sent.add_metric(labels, words[DemandWord.VIEWER_FRAMES])
-            dropped.add_metric(labels, words[DemandWord.VIEWER_DROPPED])
-            viewers.add_metric((name, "webrtc"), self._streams.pages(name).peers)
+            for protocol, (frames, lost) in _VIEWER_WORDS.items():
+                sent.add_metric((name, protocol), words[frames])
+                dropped.add_metric((name, protocol), words[lost])
+            by_webrtc = (name, "webrtc")
+            output = self._streams.pages(name).stages["output"].words
+            sent.add_metric(by_webrtc, output[StageWord.PEER_FRAMES])
+            dropped.add_metric(by_webrtc, output[StageWord.PEER_DROPPED])
         yield from (viewers, sent, dropped)
+
+    def _pushes(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily(
+            "ooblexd_push_up", "Whether pictures reach it.", labels=_PUSH
+        )
+        sent = CounterMetricFamily(
+            "ooblexd_push_frames", "Frames sent by a push.", labels=_PUSH
+        )
+        dropped = CounterMetricFamily(
+            "ooblexd_push_frames_dropped",
+            "Frames that a push was too slow for, or that might not be shown then.",
+            labels=_PUSH,
+        )
+        for name in self._streams.names:
+            for push in self._streams.pushes(name):
+                labels = (name, push.name)
+                up.add_metric(labels, push.state == PushState.RUNNING)
+                sent.add_metric(labels, push.sent)
+                dropped.add_metric(labels, push.dropped)
+        yield from (up, sent, dropped)
 
     def _workers(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.counters import (
-    DemandWord,
     DropReason,
     Histogram,
     SourceState,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ooblexd.board import Board, Page
-    from ooblexd.commands import StreamLayout
+    from ooblexd.layout import StreamLayout
 
 WINDOW_S = 10
 SILENT_NS = 3 * NS_PER_S  # without a frame for longer, a source is down
@@ -119,11 +118,19 @@ class StreamPages:
         self.layout = layout
         self.stream = board.page(layout.stream_page)
         self.demand = board.page(layout.demand_page)
+        self.pushes = board.page(layout.pushes_page)
         indices = (layout.ingest_page, layout.inference_page, layout.output_page)
         self.stages: dict[str, Page] = dict(
             zip(_STAGES, map(board.page, indices), strict=True)
         )
         self._samples: deque[_Sample] = deque(maxlen=WINDOW_S + 1)
+
+    def take(self, layout: StreamLayout) -> bool:
+        """Take a layout with another plan or other workers; False of other pages."""
+        if _without_plan(layout) != _without_plan(self.layout):
+            return False
+        self.layout = layout
+        return True
 
     def sample(self, now_ns: int) -> None:
         """Add a moment to the window."""
@@ -165,13 +172,8 @@ class StreamPages:
         return self.stages["output"].words[StageWord.MAX_AGE_NS] or NS_PER_S
 
     @property
-    def viewers(self) -> int:
-        """Who looks at the stream now."""
-        return self.demand.words[DemandWord.JPEG_VIEWERS] + self.peers
-
-    @property
     def peers(self) -> int:
-        """Those of them who watch by WebRTC."""
+        """Who watch by WebRTC."""
         return self.stages["output"].words[StageWord.PEERS]
 
     @property
@@ -274,6 +276,10 @@ def judge_inference(
         reason = f"shown without an effect that fails: {why}"
         return Verdict(StreamState.RUNNING, reason, Picture.LIVE)
     return Verdict(StreamState.RUNNING, why, Picture.LIVE)
+
+
+def _without_plan(layout: StreamLayout) -> StreamLayout:
+    return replace(layout, plan="", workers=())
 
 
 def _restarting(worker: WorkerReading) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ooblexd.redaction import mask_url
+from ooblexd.pushes.url import mask_push
+from ooblexd.redaction import mask_secrets
 
 if TYPE_CHECKING:
     from ooblexd.plan import StreamPlan
@@ -15,9 +16,11 @@ def stream_table(plan: StreamPlan) -> dict[str, Any]:
     """Return every key of a stream with its secrets, effects as complete tables."""
     return {
         "source": plan.source,
+        "publish_key": plan.publish_key,
         "input": asdict(plan.input),
         "enabled": plan.enabled,
         "transport": plan.transport,
+        "audio": plan.audio,
         "max_fps": plan.max_fps,
         "rotate": plan.rotate,
         "flip": plan.flip,
@@ -34,9 +37,11 @@ def stream_table(plan: StreamPlan) -> dict[str, Any]:
             }
             for effect in plan.effects
         ],
+        "push": [asdict(push) for push in plan.push],
     }
 
 
 def public_table(plan: StreamPlan) -> dict[str, Any]:
-    """Return what may be shown of a stream: every key, the source's secret masked."""
-    return {**stream_table(plan), "source": mask_url(plan.source)}
+    """Return what may be shown of a stream: every key, secrets masked."""
+    push = [{**asdict(push), "url": mask_push(push.url)} for push in plan.push]
+    return {**mask_secrets(stream_table(plan)), "push": push}

@@ -8,8 +8,11 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_S, monotonic_ns
+from ooblexd.commands import RingKind
+from ooblexd.control.audio_feed import AudioFeed
 from ooblexd.control.feeds import FRESH_NS, Feed
 from ooblexd.control.intake import Intake
+from ooblexd.control.pushes import carried_by, read_pushes
 from ooblexd.control.readings import (
     Picture,
     StreamPages,
@@ -17,6 +20,8 @@ from ooblexd.control.readings import (
     Verdict,
     read_worker,
 )
+from ooblexd.control.video_feed import VideoFeed
+from ooblexd.counters import DemandWord, Watching
 from ooblexd.errors import RingError
 from ooblexd.heartbeat import WorkerWord, is_overdue
 from ooblexd.plan import parse_stream_plan
@@ -25,8 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ooblexd.board import Board
-    from ooblexd.commands import AttachReader, AttachWriter, Layout, SlotsRefused
+    from ooblexd.commands import (
+        AttachReader,
+        AttachWriter,
+        SlotsRefused,
+    )
+    from ooblexd.control.pushes import PushReading
     from ooblexd.control.readings import WorkerReading
+    from ooblexd.layout import Layout
     from ooblexd.plan import StreamPlan
 
 logger = logging.getLogger(__name__)
@@ -48,15 +59,19 @@ class Streams:
 
     Attributes:
         laid_out: Set once it is known which streams there are.
+        is_closed: The web server ends.
     """
 
     def __init__(self, board: Board, supervisor_page: int) -> None:
         self.laid_out = asyncio.Event()
+        self.is_closed = False
         self._board = board
         self._supervisor = board.page(supervisor_page)
         self._streams: dict[str, _Stream] = {}
         self._workers: dict[str, int] = {}
         self._feeds: dict[str, Feed] = {}
+        self._videos: dict[str, VideoFeed] = {}
+        self._audios: dict[str, AudioFeed] = {}
         self._intakes: dict[str, Intake] = {}
 
     def layout_changed(self, layout: Layout) -> None:
@@ -65,11 +80,14 @@ class Streams:
         former, self._streams = self._streams, {}
         for stream in layout.streams:
             known = former.get(stream.name)
-            is_same = known is not None and known.pages.layout == stream
-            pages = known.pages if known and is_same else None
-            pages = pages or StreamPages(self._board, stream)
+            if known is not None and known.pages.take(stream):
+                pages = known.pages  # with the numbers of the last seconds
+            else:
+                pages = StreamPages(self._board, stream)
             self._streams[stream.name] = _Stream(pages, parse_stream_plan(stream.plan))
             self._feed_of(stream.name).set_pages(pages)
+            self._video_of(stream.name).pages = pages
+            self._audio_of(stream.name).pages = pages
             if not self._streams[stream.name].plan.takes_uploads:
                 self._end_intake(stream.name)
         for name in former.keys() - self._streams.keys():
@@ -78,9 +96,17 @@ class Streams:
         self.laid_out.set()
 
     def attach(self, message: AttachReader, segment: int, wake: int) -> None:
-        """Read a stream's encoded ring."""
+        """Read a ring of a stream's encoded pictures, or of its sound."""
+        feed: Feed | VideoFeed | AudioFeed
+        match message.kind:
+            case RingKind.VIDEO.value:
+                feed = self._video_of(message.stream)
+            case RingKind.AUDIO.value:
+                feed = self._audio_of(message.stream)
+            case _:
+                feed = self._feed_of(message.stream)
         try:
-            self._feed_of(message.stream).attach(message, segment, wake)
+            feed.attach(message, segment, wake)
         except RingError:
             os.close(wake)
             logger.exception("[stream %s] cannot read its ring", message.stream)
@@ -109,6 +135,7 @@ class Streams:
 
     def close(self) -> None:
         """End all viewers, and take nothing more."""
+        self.is_closed = True
         for name in tuple(self._feeds):
             self._end_feed(name)
         for name in tuple(self._intakes):
@@ -120,6 +147,8 @@ class Streams:
             stream.pages.sample(now_ns)
         for feed in self._feeds.values():
             feed.tick(now_ns)
+        for video in self._videos.values():
+            video.say_demand(now_ns)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,12 +172,42 @@ class Streams:
         return {
             name: verdict.reason
             for name, verdict in verdicts.items()
-            if verdict.state == StreamState.DOWN
+            if verdict.state == StreamState.DOWN and not self._lacks_port(name)
         }
+
+    def _lacks_port(self, name: str) -> bool:
+        listening = self._streams[name].plan.listening
+        reason = self.judge(name).reason
+        return listening is not None and str(listening.place) in reason
 
     def feed(self, name: str) -> Feed | None:
         """Return a stream's feed; None where there is no such stream."""
         return self._feeds.get(name) if name in self._streams else None
+
+    def video(self, name: str) -> VideoFeed | None:
+        """Return a stream's H.264; None where there is no such stream."""
+        return self._videos.get(name) if name in self._streams else None
+
+    def audio(self, name: str) -> AudioFeed | None:
+        """Return a stream's sound; None where there is no such stream."""
+        return self._audios.get(name) if name in self._streams else None
+
+    def viewers(self, name: str) -> dict[str, int]:
+        """Return how many watch a stream that exists, by protocol."""
+        pages, video = self.pages(name), self._videos.get(name)
+        by_video = video.viewers if video else {}
+        words = pages.demand.words
+        return {
+            **{
+                watching.name.lower(): words[DemandWord.VIEWERS + watching]
+                for watching in Watching
+            },
+            "webrtc": pages.peers,
+            **{
+                protocol: by_video.get(protocol, 0)
+                for protocol in ("hls", "ts", "mp4", "rtsp")
+            },
+        }
 
     def intake(self, name: str) -> Intake | None:
         """Return where a stream's uploads go in; None where there is no way in."""
@@ -161,6 +220,17 @@ class Streams:
     def plan(self, name: str) -> StreamPlan:
         """Return what a stream that exists runs by; it holds its credentials."""
         return self._streams[name].plan
+
+    def pushes(self, name: str) -> list[PushReading]:
+        """Return how the pushes of a stream that exists are."""
+        stream = self._streams[name]
+        if not stream.plan.enabled:
+            return []
+        readings = read_pushes(stream.plan, stream.pages.pushes)
+        for worker in self.workers(stream.pages.layout.workers):
+            if worker.name.startswith("output:"):
+                readings = [carried_by(worker, reading) for reading in readings]
+        return readings
 
     def workers(self, names: Iterable[str] | None = None) -> list[WorkerReading]:
         """Read the workers ``names``, or all."""
@@ -208,6 +278,14 @@ class Streams:
             self._feeds[name] = Feed(name)
         return self._feeds[name]
 
+    def _video_of(self, name: str) -> VideoFeed:
+        if name not in self._videos:
+            self._videos[name] = VideoFeed(name, self._feed_of(name).wake_workers)
+        return self._videos[name]
+
+    def _audio_of(self, name: str) -> AudioFeed:
+        return self._audios.setdefault(name, AudioFeed(name))
+
     def _end_intake(self, name: str) -> None:
         intake = self._intakes.pop(name, None)
         if intake is not None:
@@ -217,3 +295,9 @@ class Streams:
         feed = self._feeds.pop(name, None)
         if feed is not None:
             feed.close()
+        video = self._videos.pop(name, None)
+        if video is not None:
+            video.close()
+        audio = self._audios.pop(name, None)
+        if audio is not None:
+            audio.close()

@@ -12,8 +12,10 @@ from ooblexd.control.answers import StreamReport
 from ooblexd.control.bodies import read_json, read_object
 from ooblexd.control.etags import check_match, etag_of
 from ooblexd.control.problems import ProblemError
+from ooblexd.control.pushes import report_of
 from ooblexd.control.readings import StreamState
 from ooblexd.control.represent import public_table, stream_table
+from ooblexd.control.sound import judge_sound
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -144,6 +146,13 @@ class StreamsApi:
             is_idle=self._streams.is_idle(name),
             dropped=pages.dropped(),
             dropped_idle=pages.dropped_idle(),
-            viewers=pages.viewers,
+            viewers=sum(self._streams.viewers(name).values()),
+            sound=judge_sound(
+                self._streams.plan(name),
+                pages.stages["ingest"],
+                now_ns,
+                is_running=verdict.state == StreamState.RUNNING,
+            ),
+            pushes=[report_of(p, now_ns) for p in self._streams.pushes(name)],
         )
         return {**asdict(report), **public_table(self._streams.plan(name))}

@@ -28,6 +28,8 @@ from ooblexd.control.feeds import STALLED_S
 from ooblexd.control.health import HealthReport
 from ooblexd.control.link import Link
 from ooblexd.control.local import build_local_app
+from ooblexd.control.reception import Reception
+from ooblexd.control.rtsp_playing import Players
 from ooblexd.control.server import ABORT_AFTER_S, Local, Server
 from ooblexd.control.streams import Streams
 from ooblexd.errors import WorkerSpentError
@@ -88,6 +90,9 @@ class _Control:
             on_closed=self._stop,
             on_spent=self._give_up,
         )
+        players = Players(self._streams, context.plan.rtsp.place)
+        self._reception = Reception(self._streams, self._link.admit, players)
+        self._link.entrances = self._reception
         self._changes = Changes(self._configuration, self._link)
         app = build_app(context, self._streams, self._changes, self._configuration)
         self._server = Server(app, self._local())
@@ -100,6 +105,7 @@ class _Control:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beat)
             tasks.start_soon(self._tick)
+            tasks.start_soon(self._reception.serve)
             self._link.start()
             # The listener queues connections from the supervisor's start on, so whoever
             # connects before the server has begun to accept is only a moment early.

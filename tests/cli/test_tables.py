@@ -43,6 +43,12 @@ def test_a_wide_terminal_shows_every_number() -> None:
         assert word in text
 
 
+def test_whatever_else_is_wrong_is_told_too() -> None:
+    text = drawn(120, replace(STATUS, problems=("push:door:rtmp://a/b: refused",)))
+
+    assert "push:door:rtmp://a/b: refused" in text
+
+
 def test_what_nobody_wants_is_idle_and_no_loss() -> None:
     idle = StreamStatus(
         "door", "running", "", "live", dropped=4321, dropped_idle=4300, is_idle=True

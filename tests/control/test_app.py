@@ -15,7 +15,8 @@ import pytest
 from ooblexd.clock import NS_PER_S
 from ooblexd.config.load import load_config
 from ooblexd.control.bodies import MAX_BODY_BYTES
-from ooblexd.counters import SourceState
+from ooblexd.counters import SourceState, StageWord
+from ooblexd.detection import Label
 from ooblexd.errors import SharedMemoryFullError
 from ooblexd.heartbeat import WorkerState, WorkerWord
 from tests.support.processes import eventually
@@ -49,7 +50,7 @@ def test_an_unknown_path_is_a_problem_document(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/streams/door/whip", "/streams/door/hls/index.m3u8"],
+    ["/api/v1/models", "/api/v1/recordings"],
 )
 def test_what_is_not_built_yet_does_not_pretend(
     client: httpx.Client, path: str
@@ -175,13 +176,27 @@ def test_a_long_question_has_a_short_answer(client: httpx.Client, path: str) -> 
     assert "…" in answer.json()["detail"]
 
 
-def test_a_websocket_is_refused_in_words(client: httpx.Client) -> None:
-    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+@pytest.mark.parametrize(
+    ("path", "header", "types"),
+    [
+        ("/streams/door/whep", "accept-post", "application/sdp"),
+        ("/streams/door/frame", "accept-post", "image/jpeg, image/png, image/webp"),
+        ("/api/v1/streams/door", "accept-patch", "application/json"),
+    ],
+)
+def test_it_is_told_which_bodies_a_path_takes(
+    client: httpx.Client, path: str, header: str, types: str
+) -> None:
+    assert client.options(path).headers[header] == types
+    assert header not in client.get("/health").headers
 
-    answer = client.get("/streams/door/stream.mjpg", headers=upgrade)
 
-    assert answer.status_code == 400
-    assert "no WebSocket" in answer.json()["detail"]
+def test_a_body_of_another_type_is_told_which_one_would_do(
+    client: httpx.Client,
+) -> None:
+    answer = client.put("/api/v1/streams/door/effects", content="[]")
+
+    assert (answer.status_code, answer.headers["accept"]) == (415, "application/json")
 
 
 def test_an_upgrade_of_http_is_passed_over(client: httpx.Client) -> None:
@@ -264,7 +279,11 @@ def test_the_uptime_is_the_daemons(bench: ControlBench, client: httpx.Client) ->
     assert 90 <= client.get("/health").json()["uptime_s"] < 120
 
 
-def test_metrics_speak_the_names_of_the_contract(client: httpx.Client) -> None:
+def test_metrics_speak_the_names_of_the_contract(
+    bench: ControlBench, client: httpx.Client
+) -> None:
+    inference = bench.streams["door"].layout.inference_page
+    bench.board.page(inference).words[StageWord.DETECTED + Label.FACE] = 3
     client.get("/nothing")
     text = client.get("/metrics").text
 
@@ -275,6 +294,7 @@ def test_metrics_speak_the_names_of_the_contract(client: httpx.Client) -> None:
         'ooblexd_frame_age_seconds_bucket{le="0.001",stage="output",stream="door"} 0.0',
         'ooblexd_stage_duration_seconds_count{stage="inference",stream="door"} 0.0',
         'ooblexd_covered_frames_total{stream="door"} 0.0',
+        'ooblexd_detections_total{label="face",stream="door"} 3.0',
         'ooblexd_viewers{protocol="mjpeg",stream="door"} 0.0',
         'ooblexd_viewer_frames_dropped_total{protocol="mjpeg",stream="door"} 0.0',
         'ooblexd_worker_restarts_total{worker="inference:0"} 0.0',
@@ -437,6 +457,21 @@ def test_effects_are_replaced_on_the_running_stream(
     assert [item["effect"] for item in answer.json()["effects"]] == ["pixelate_faces"]
     written = load_config(config_path, {}).streams["door"]
     assert [effect.effect for effect in written.effects] == ["pixelate_faces"]
+
+
+def test_a_change_of_effects_shows_the_readings_that_there_are(
+    bench: ControlBench, client: httpx.Client
+) -> None:
+    page = bench.board.page(bench.streams["door"].layout.ingest_page)
+
+    def is_read() -> bool:
+        page.words[StageWord.FRAMES_OUT] += 30
+        return bool(client.get("/api/v1/streams/door").json()["fps_in"])
+
+    eventually(is_read)
+    for effect in ("pixelate_faces", "blur_faces"):  # the second has seen the first
+        answer = client.put("/api/v1/streams/door/effects", json=[effect])
+        assert answer.json()["fps_in"] > 0
 
 
 def test_a_removed_stream_is_gone_from_file_and_daemon(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ooblexd.board import Board, Page
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from ooblexd.commands import StreamLayout
 from ooblexd.control.readings import Picture, StreamPages, StreamState, WorkerReading
 from ooblexd.counters import (
     DropReason,
@@ -14,6 +15,7 @@ from ooblexd.counters import (
     StreamWord,
 )
 from ooblexd.heartbeat import WorkerState
+from ooblexd.layout import StreamLayout
 
 
 @pytest.fixture
@@ -151,6 +153,20 @@ def test_rates_are_over_the_last_ten_seconds(pages: StreamPages) -> None:
     assert rates.fps_out == pytest.approx(15)
     assert rates.age_p99_ms is not None
     assert 40 <= rates.age_p99_ms <= 50  # what was slow is over ten seconds ago
+
+
+def test_another_plan_keeps_the_numbers_and_other_pages_do_not(
+    pages: StreamPages,
+) -> None:
+    for second in range(3):
+        count(pages.stages["output"], 15, 45)
+        pages.sample(second * NS_PER_S)
+    workers = ("ingest:door", "inference:0")
+
+    assert pages.take(replace(pages.layout, plan="another", workers=workers))
+    assert pages.layout.workers == workers
+    assert pages.rates().fps_out == pytest.approx(15)
+    assert not pages.take(replace(pages.layout, output_page=99))
 
 
 def count(page: Page, frames: int, age_ms: int) -> None:

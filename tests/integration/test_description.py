@@ -20,6 +20,8 @@ SCHEMATHESIS = Path(sysconfig.get_path("scripts"), "schemathesis")
 CONFIG = Path(__file__).parents[1] / "support" / "schemathesis.toml"
 STREAM = "/streams/{name}/stream.mjpg"
 GO2RTC = "/api/stream.mjpeg"
+HLS = "/streams/{name}/hls/"
+TS, MP4 = "/streams/{name}/stream.ts", "/streams/{name}/stream.mp4"
 
 
 # Few pictures: the processors are for the questions.
@@ -68,6 +70,14 @@ def test_the_daemon_keeps_its_word(tmp_path: Path) -> None:
         (GO2RTC, "/api/stream.mjpeg?src=demo&x=y", "200"),
         (GO2RTC, "/api/stream.mjpeg?src=demo&fps=x", "422"),
         (GO2RTC, "/api/stream.mjpeg?src=nobody", "404"),
+        (HLS + "index.m3u8", "/streams/demo/hls/index.m3u8", "200"),
+        (HLS + "live.m3u8", "/streams/demo/hls/live.m3u8?_HLS_part=1", "400"),
+        (HLS + "{file}", "/streams/demo/hls/1.0.m4s", "410"),
+        (HLS + "index.m3u8", "/streams/nobody/hls/index.m3u8", "404"),
+        (TS, "/streams/demo/stream.ts", "200"),
+        (TS, "/streams/demo/stream.ts?fps=1", "422"),
+        (MP4, "/streams/demo/stream.mp4", "200"),
+        (MP4, "/streams/nobody/stream.mp4", "404"),
     ],
 )
 def test_a_stream_begins_as_it_is_described(

@@ -15,6 +15,7 @@ import threading
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,32 +28,35 @@ from ooblexd.commands import (
     AttachReader,
     ConfigureStream,
     ForgetStream,
-    Layout,
     LayoutChanged,
     Message,
     NeedSlots,
     Ready,
-    Signal,
-    Signalled,
-    StreamLayout,
-    WorkerLayout,
-    format_layout,
     receive,
     send,
 )
 from ooblexd.config.replacing import put_in_place
 from ooblexd.control.worker import ControlContext, run_control
-from ooblexd.counters import DemandWord, SourceState, StageWord, StreamWord
+from ooblexd.counters import (
+    DemandWord,
+    SourceState,
+    StageWord,
+    StreamWord,
+    Watching,
+)
 from ooblexd.frame import HEADER_BYTES, FrameHeader, PixelFormat, Step, Verdict
 from ooblexd.heartbeat import WorkerState, WorkerWord
+from ooblexd.layout import Layout, StreamLayout, WorkerLayout, format_layout
 from ooblexd.plan import DaemonPlan, StreamPlan, format_plan, parse_stream_plan
+from ooblexd.renditions import pack_table
 from ooblexd.ring import RingSpec, RingWriter, create_segment, open_writer
+from ooblexd.signalling import Signal, Signalled
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
+    from ooblexd.renditions import Rendition
     from ooblexd.ring import Segment
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
@@ -130,7 +134,7 @@ class ControlBench:
             self._brief(stream)
         if tells_layout:
             self.tell_layout()
-        assert self.is_ready.wait(10), "control did not become ready"
+        assert self.is_ready.wait(30), "control did not become ready"
 
     def stop(self, number: int = signal.SIGTERM, within_s: float = 5.0) -> int:
         """Send a signal and return the wait status, within ``within_s``."""
@@ -244,15 +248,16 @@ class ControlBench:
 
     # Output's part.
 
-    def publish(
+    def publish(  # noqa: PLR0913, PLR0917 # a picture has so many sides
         self,
         name: str,
         jpeg: bytes = JPEG,
         verdict: Verdict = Verdict.LIVE,
         age_ns: int = 0,
         revision: int = 0,
+        smaller: Mapping[Rendition, bytes] | None = None,
     ) -> FrameHeader:
-        """Put a picture into a stream's encoded ring."""
+        """Put a picture into a stream's encoded ring, and its smaller forms."""
         stream = self.streams[name]
         stream.sequence += 1
         now_ns = monotonic_ns()
@@ -268,17 +273,27 @@ class ControlBench:
         ).stamped(Step.ENCODED, now_ns)
         loan = stream.writer.loan()
         header.pack_into(loan.memory)
-        loan.memory[HEADER_BYTES : HEADER_BYTES + len(jpeg)] = jpeg
+        forms = smaller or {}
+        payload = b"".join((jpeg, *forms.values()))
+        loan.memory[HEADER_BYTES : HEADER_BYTES + len(payload)] = payload
+        pack_table(loan.memory, [(one, len(data)) for one, data in forms.items()])
         stream.writer.publish(loan)
         return header
 
-    def demand(self, name: str, word: DemandWord) -> int:
+    def demand(self, name: str, word: int) -> int:
         """Read what control says of a stream's viewers."""
         return self.board.page(self.streams[name].layout.demand_page).words[word]
 
-    def await_viewers(self, name: str, count: int) -> None:
+    def await_viewers(
+        self, name: str, count: int, watching: Watching = Watching.MJPEG
+    ) -> None:
         """Wait until control counts ``count`` viewers of a stream."""
-        eventually(lambda: self.demand(name, DemandWord.JPEG_VIEWERS) == count)
+        eventually(lambda: self.demand(name, DemandWord.VIEWERS + watching) == count)
+
+    def resident_kib(self) -> int:
+        """Return the memory that control has in use."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
 
     def client(self) -> httpx.Client:
         """Return a client of control's port."""

@@ -28,12 +28,13 @@ from ooblexd.commands import (
     AttachReader,
     ConfigureStream,
     ForgetStream,
-    Layout,
     LayoutChanged,
     Ready,
+    RingKind,
 )
 from ooblexd.counters import DemandWord, StageWord
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
+from ooblexd.layout import Layout, parse_layout
 from ooblexd.log import configure_logging
 from ooblexd.plan import parse_daemon_plan
 from ooblexd.stages.worker import run_worker
@@ -123,13 +124,13 @@ class Viewer:
         from ooblexd.stages.attachment import ReaderEnd  # noqa: PLC0415 # after the fork
 
         match message:
-            case AttachReader():
+            case AttachReader(kind=RingKind.ENCODED.value):
                 watch = self._watches.setdefault(message.stream, Watch())
                 watch.reader = ReaderEnd(message, fds, watch.reader)
                 return
             case ConfigureStream():
                 words = self._board.page(message.demand_page).words
-                words[DemandWord.JPEG_VIEWERS] = 1
+                words[DemandWord.VIEWERS] = 1
                 for fd in fds:
                     os.eventfd_write(fd, 1)
             case ForgetStream() if message.stream in self._watches:
@@ -137,7 +138,7 @@ class Viewer:
                 if reader is not None:
                     reader.close()
             case LayoutChanged():
-                self._layout = commands.parse_layout(message.layout)
+                self._layout = parse_layout(message.layout)
             case Applied():
                 answer = [message.error, message.needed_bytes, message.free_bytes]
                 self._answer(answer)

@@ -41,6 +41,7 @@ def config_schemas(
     }
     shown = {"type": "object", "additionalProperties": stream}
     return {
+        "IceServerConfig": document["$defs"]["IceServerConfig"],
         "Config": {
             "type": "object",
             "description": "The whole configuration.",

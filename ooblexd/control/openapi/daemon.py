@@ -24,21 +24,25 @@ _HEALTH = {
 }
 
 
-# Whether there is such a stream the page finds out, and says.
+_HTML = Content("text/html", _TEXT)
+# The page says so itself, and is the stream's once there is one.
+_NO_STREAM = Answer("There is no such stream, says the page.", _HTML)
 _ANY_NAME = Parameter("name", "path", "Of the stream.", _TEXT)
 
 
 def _page(
     operation_id: str, path: str, summary: str, *parameters: Parameter
 ) -> Operation:
-    page = Answer("HTML.", Content("text/html", _TEXT), ("ETag",))
+    answers = {200: Answer("HTML.", _HTML, ("ETag",)), 304: _SAME}
+    if parameters:
+        answers[404] = _NO_STREAM
     return Operation(
         operation_id,
         "GET",
         path,
         "Daemon",
         summary,
-        {200: page, 304: _SAME},
+        answers,
         parameters=(*parameters, _IF_NONE_MATCH),
     )
 
@@ -99,6 +103,7 @@ DAEMON = (
     _page("show_page", "/", "Show the page"),
     _page("show_docs", "/docs", "Show this description"),
     _page("show_watch_page", "/watch/{name}", "Show a stream in a window", _ANY_NAME),
+    _page("show_publish_page", "/publish/{name}", "Publish a camera", _ANY_NAME),
     Operation(
         "load_file",
         "GET",

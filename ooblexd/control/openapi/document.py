@@ -12,6 +12,7 @@ from ooblexd.control.openapi.pictures import PICTURES
 from ooblexd.control.openapi.probe import PROBE
 from ooblexd.control.openapi.schemas import build_schemas
 from ooblexd.control.openapi.streams import STREAMS
+from ooblexd.control.openapi.video import VIDEO_OPERATIONS
 from ooblexd.control.openapi.webrtc import WEBRTC
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 OPERATIONS = {
     (operation.method, operation.path): operation
-    for operation in (*STREAMS, *PICTURES, *WEBRTC, *DAEMON, *CONFIG, PROBE)
+    for operation in (
+        *(*STREAMS, *PICTURES, *VIDEO_OPERATIONS, *WEBRTC, *DAEMON, *CONFIG, PROBE),
+    )
 }
 """Every operation by method and path."""
 
@@ -46,7 +49,8 @@ A camera goes in, protected pictures come out.
 * Each answer carries `X-Request-ID`: the request's, or a new one.
 * A request needs a `Host` that is loopback or in `http.allowed_hosts`; a change from a
   browser needs the same `Origin`. Else 403.
-* Every `GET` answers `HEAD` too, and every path `OPTIONS`.
+* Every `GET` answers `HEAD` too, and every path `OPTIONS`: `Allow`, `Accept-Post` and
+  `Accept-Patch` say what may be sent.
 """
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -69,6 +73,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Accept-Patch": {
         "description": "The type of further candidates.",
         "required": True,
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": 'A STUN or TURN server to use, `rel="ice-server"` (RFC 9725, '
+        "4.6), one header each.",
         "schema": {"type": "string"},
     },
     "X-Picture": {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ooblexd.control.intake import MAX_PICTURE_BYTES
-from ooblexd.control.mjpeg import MAX_FPS, MIN_FPS
 from ooblexd.control.openapi.operation import Answer, Content, Operation, Parameter
 from ooblexd.control.openapi.schemas import NAME
 from ooblexd.control.openapi.streams import NO_STREAM, STREAM_NAME
+from ooblexd.control.senders import MAX_SENDERS
 from ooblexd.control.upload import TYPES
+from ooblexd.control.viewers import MAX_FPS, MAX_WIDTH, MIN_FPS, MIN_WIDTH
+from ooblexd.control.websocket_protocol import PING_EVERY_S, PONG_WITHIN_S
+from ooblexd.renditions import MOST_RENDITIONS, QUALITY_STEP, WIDTH_STEP
 
 LEDGER = ("X-Picture", "X-Sequence", "X-Capture-Time", "X-Frame-Age-Ms")
 
@@ -16,6 +19,22 @@ _FPS = Parameter(
     "query",
     "At most so many pictures a second; a change of what is shown always comes.",
     {"type": "number", "minimum": MIN_FPS, "maximum": MAX_FPS},
+)
+_SHARED = (
+    f"Those who ask for the same share one encoding; {MOST_RENDITIONS} different ones "
+    "of a stream can be had at a time."
+)
+_WIDTH = Parameter(
+    "width",
+    "query",
+    f"Of the picture, rounded to {WIDTH_STEP} pixels; never enlarged. {_SHARED}",
+    {"type": "number", "minimum": MIN_WIDTH, "maximum": MAX_WIDTH},
+)
+_QUALITY = Parameter(
+    "quality",
+    "query",
+    f"Of the JPEG, rounded to {QUALITY_STEP}; without it the configured one. {_SHARED}",
+    {"type": "number", "minimum": 1, "maximum": 100},
 )
 _SRC = Parameter("src", "query", "Name of the stream.", NAME, is_required=True)
 _LENIENT = "Whatever else is in the query (`h`, `width`, `cache` …) is passed over."
@@ -26,8 +45,41 @@ _MJPEG = Answer(
 )
 _SNAPSHOT = Answer("The newest picture.", Content("image/jpeg"), LEDGER)
 _UNKNOWN_KEY = {422: "A parameter of the query is unknown, or not in its range."}
-_SWITCHED_OFF = {503: "The stream is switched off, or there is no memory for it."}
-_NO_PICTURE = {503: "It has no picture; `reason` and `last_frame_age_ms` say why."}
+_SWITCHED_OFF = {
+    503: "The stream is switched off, there is no memory for it, or it is wanted in "
+    "too many forms already."
+}
+_NO_PICTURE = {
+    503: "It has no picture; `reason` and `last_frame_age_ms` say why. Or it is wanted "
+    "in too many forms already."
+}
+
+_WATCH = Parameter(
+    "watch",
+    "query",
+    "`false` for who only sends: no picture comes back.",
+    {"type": "boolean", "default": True},
+)
+_WEBSOCKET = f"""\
+**Out**, each picture is one binary message: a header, then a JPEG. The header is little
+endian: u8 version (1), u8 kind (1 live, 2 held, 3 covered, 4 slate), u16 bytes of the
+header (32; skip what a later version adds), u32 flags (bit 0: a frame of the source is
+shown, and the next three are its own; else they are 0), u64 sequence, u64 capture time
+(unix microseconds), u32 age as it leaves (microseconds), u32 bytes of the JPEG. Who
+reads slowly skips pictures; who reads nothing for 30 s is dropped.
+
+**In**, for a stream whose source is `upload:`, each binary message is one JPEG, PNG or
+WebP of at most {MAX_PICTURE_BYTES >> 20} MiB. Each is answered, in order, by a text
+message of JSON: `picture`, its number within the connection from 1, and `status`, as
+of `POST /streams/{{name}}/frame`: 202 taken; 415, 429, 503, 507 not, with `detail`, and
+for 429 with `retry_after_ms`. The next one is read when the answer is on its way.
+
+The daemon pings every {PING_EVERY_S:g} s and gives up {PONG_WITHIN_S:g} s later.
+It closes with 1001 (the stream is gone), 1012 (the web server ends), 1003 (the stream
+takes no pictures), 1009 (too large), 1013 ({MAX_SENDERS} others may send already), 1011
+(no pong), each with a reason in words. An `Origin`, where there is one, must be this
+daemon's, to look too.
+"""
 
 PICTURES = (
     Operation(
@@ -41,7 +93,7 @@ PICTURES = (
         "slate, `X-Sequence`, `X-Capture-Time` and `X-Frame-Age-Ms` of the source's "
         "frame. A slow viewer skips pictures. A stream that is down shows its slate "
         "once a second.",
-        parameters=(STREAM_NAME, _FPS),
+        parameters=(STREAM_NAME, _FPS, _WIDTH, _QUALITY),
         refusals={**NO_STREAM, **_UNKNOWN_KEY, **_SWITCHED_OFF},
     ),
     Operation(
@@ -52,8 +104,24 @@ PICTURES = (
         "Take a snapshot",
         {200: _SNAPSHOT},
         description="A picture encoded after the question, never an old one.",
-        parameters=(STREAM_NAME,),
+        parameters=(STREAM_NAME, _WIDTH, _QUALITY),
         refusals={**NO_STREAM, **_UNKNOWN_KEY, **_NO_PICTURE},
+    ),
+    Operation(
+        "watch_by_websocket",
+        "GET",
+        "/streams/{name}/ws",
+        "Pictures",
+        "Watch, or send, by WebSocket",
+        {101: Answer("The connection is a WebSocket from now on (RFC 6455).")},
+        description=_WEBSOCKET,
+        parameters=(STREAM_NAME, _FPS, _WIDTH, _QUALITY, _WATCH),
+        refusals={
+            **NO_STREAM,
+            **_UNKNOWN_KEY,
+            426: "It does not ask to become a WebSocket.",
+            **_SWITCHED_OFF,
+        },
     ),
     Operation(
         "send_picture",

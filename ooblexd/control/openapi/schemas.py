@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from ooblexd.config.push import BY_API as PUSH_BY_API
 from ooblexd.config.schema import Document, StreamConfig
 from ooblexd.config.source import BY_API, MAX_SOURCE_LETTERS
 from ooblexd.config.values import MAX_EFFECTS, STREAM_NAME
-from ooblexd.control.answers import EffectKindReport, EngineReport, StreamReport
+from ooblexd.control.answers import (
+    DiagnosisReport,
+    EffectKindReport,
+    EngineReport,
+    StreamReport,
+)
 from ooblexd.control.catalogue import list_effects
 from ooblexd.control.health import HealthDocument
 from ooblexd.control.openapi.config_schemas import config_schemas
 from ooblexd.control.openapi.operation import Schema, component
 from ooblexd.control.probe import ProbeRequest
+from ooblexd.pushes.url import MOST_LETTERS
 from ooblexd.sources.report import SourceReport
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ _TYPES = (
     StreamReport,
     EffectKindReport,
     EngineReport,
+    DiagnosisReport,
     HealthDocument,
     SourceReport,
     ProbeRequest,
@@ -63,11 +71,13 @@ def build_schemas() -> dict[str, Schema]:
     config = _schema_of(StreamConfig)
     within = {**config.get("$defs", {})}
     within.pop("EffectConfig")  # as it is inside; `_effects` says what is written
+    entry = _push_entry(within["PushConfig"])
     streams = _streams(report, config)
     return {
         **streams,
         **config_schemas(_schema_of(Document), _shown_of(streams["Stream"], config)),
         **within,
+        "PushEntry": entry,
         **_effects(),
         **made,
         "EffectKindList": _list_of("EffectKindReport"),
@@ -136,8 +146,9 @@ PROBLEM: Schema = {
 def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
     source = {**config["properties"]["source"], **_SOURCE}
     said = {"description": config["properties"]["effects"]["description"]}
+    push = _pushes(config["properties"]["push"])
     entries = {**_chain("EffectEntry"), **said}
-    keys = {**config["properties"], "source": source, "effects": entries}
+    keys = {**config["properties"], "source": source, "effects": entries, "push": push}
     chain = {**_chain("Effect"), **said}
     shown = {key: _without_default(s) for key, s in config["properties"].items()}
     properties = {**report["properties"], **shown, "effects": chain}
@@ -145,8 +156,8 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
     return {
         "Stream": {
             "type": "object",
-            "description": "A stream: what it does, and its configuration. The source "
-            "shows no secret.",
+            "description": "A stream: what it does, and its configuration. Source and "
+            "pushes show no secret.",
             "properties": {**properties, "name": NAME},
             "required": list(properties),
         },
@@ -163,7 +174,7 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
         "StreamPatch": {
             "type": "object",
             "description": "A merge patch (RFC 7396): what is not named stays, null is "
-            "the default. `***` in the source leaves its secret as it is.",
+            "the default. `***` in the source or a push leaves its secret as it is.",
             "properties": {
                 key: schema if key in required else _nullable(schema)
                 for key, schema in keys.items()
@@ -173,6 +184,26 @@ def _streams(report: Schema, config: Schema) -> dict[str, Schema]:
         },
         "EffectChain": {**_chain("EffectEntry"), "examples": [["blur_faces"]]},
     }
+
+
+_PUSH_URL: Schema = {
+    "type": "string",
+    "pattern": PUSH_BY_API,
+    "maxLength": MOST_LETTERS,
+    "examples": ["rtmp://example.net/live/key"],
+}
+
+
+def _push_entry(shown: Schema) -> Schema:
+    """Return what may be written as a table of a push."""
+    properties = {**shown["properties"], "url": _PUSH_URL}
+    return {**shown, "properties": properties}
+
+
+def _pushes(shown: Schema) -> Schema:
+    """Return what may be written as pushes: addresses, or tables with one."""
+    items = {"anyOf": [_PUSH_URL, component("PushEntry")]}
+    return {**_without_default(shown), "items": items}
 
 
 def _effects() -> dict[str, Schema]:
