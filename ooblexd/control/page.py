@@ -1,4 +1,4 @@
-"""The pages at ``/``, ``/watch`` and ``/docs``: files, read once, kept in memory."""
+"""The pages (``/``, ``/watch``, ``/docs`` …): files, read once, kept in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from starlette.requests import Request
 
 _MEDIA_TYPES = {
@@ -27,9 +29,14 @@ class _File(NamedTuple):
 
 
 class Page:
-    """The files of the page; a browser asks whether they changed, each time."""
+    """The files of the page; a browser asks whether they changed, each time.
 
-    def __init__(self) -> None:
+    Args:
+        streams: Returns the names of all streams.
+    """
+
+    def __init__(self, streams: Callable[[], Collection[str]]) -> None:
+        self._streams = streams
         folder = files("ooblexd.control").joinpath("static")
         self._files = {
             file.name: _read(file.read_bytes(), _MEDIA_TYPES[suffix])
@@ -46,12 +53,23 @@ class Page:
         return self._answer("docs.html", request)
 
     async def watch(self, request: Request) -> Response:
-        """Answer ``/watch/{name}``; whether there is such a stream it finds out."""
-        return self._answer("watch.html", request)
+        """Answer ``/watch/{name}``; without such a stream the page says so, and 404."""
+        return self._answer_of_stream("watch.html", request)
+
+    async def publish(self, request: Request) -> Response:
+        """Answer ``/publish/{name}``; without such a stream likewise."""
+        return self._answer_of_stream("publish.html", request)
 
     async def file(self, request: Request) -> Response:
         """Answer ``/static/{file}``."""
         return self._answer(request.path_params["file"], request)
+
+    def _answer_of_stream(self, page: str, request: Request) -> Response:
+        if request.path_params["name"] in self._streams():
+            return self._answer(page, request)
+        found = self._files[page]  # it becomes the live one once there is a stream
+        headers = {"Cache-Control": "no-cache"}
+        return Response(found.content, 404, headers, media_type=found.media_type)
 
     def _answer(self, name: str, request: Request) -> Response:
         found = self._files.get(name)

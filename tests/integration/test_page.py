@@ -69,7 +69,7 @@ def test_the_description_shows_itself_and_lets_it_be_tried(
         card.locator("summary").first.click()
 
         expect(page.locator("#list_streams")).to_be_hidden()
-        expect(card.locator("input")).to_have_value("demo")
+        expect(card.get_by_role("textbox", name="name")).to_have_value("demo")
         expect(card.locator(".command")).to_contain_text("/streams/demo/snapshot.jpg")
         card.get_by_role("button", name="Send").click()
         expect(card.locator(".output .status")).to_contain_text("200")
@@ -116,6 +116,32 @@ def test_an_effect_is_switched_and_told_its_parameters_live(
         page.get_by_role("button", name="Show it").click()
         eventually(lambda: effects_of(appliance) == [])
         expect(card).to_contain_text("Shows everybody")
+
+
+def test_cards_keep_their_names_whole_and_their_trouble_to_themselves(
+    appliance: Appliance, browser: Browser
+) -> None:
+    add(appliance, "front-door-by-the-stairs", "whip:")
+    with open_page(browser, appliance.url) as page:
+        name = card_of(page, "front-door-by-the-stairs").locator("h2")
+        badge = card_of(page, "front-door-by-the-stairs").locator(".badge")
+        demo = card_of(page)
+        expect(badge).to_have_text("Waiting", timeout=WITHIN_MS)
+        expect(demo.locator(".sound dd")).to_have_text("\N{EN DASH}")
+        height = demo.evaluate("card => card.offsetHeight")
+        push = {"push": ["rtmp://127.0.0.1:9/live/a-name-that-is-long/key"]}
+        path = "/api/v1/streams/front-door-by-the-stairs"
+        appliance.request("PATCH", path, push)
+        trouble = card_of(page, "front-door-by-the-stairs").locator(".push")
+        expect(trouble).to_be_visible(timeout=WITHIN_MS)
+        assert demo.evaluate("card => card.offsetHeight") == height
+
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect(badge).to_be_visible(timeout=WITHIN_MS)
+        assert name.evaluate("h2 => h2.getClientRects().length") == 1
+        line = "parseFloat(getComputedStyle(h2).lineHeight)"
+        assert name.evaluate(f"h2 => h2.offsetHeight < 1.5 * {line}")
+        assert page.evaluate("document.body.scrollWidth") <= 390
 
 
 def test_a_zone_is_drawn_on_the_picture(appliance: Appliance, browser: Browser) -> None:

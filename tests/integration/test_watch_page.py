@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.support.appliance import Appliance
@@ -50,6 +51,9 @@ def test_a_browser_watches_by_webrtc_and_is_told_how_good_it_is(
     with open_page(browser, url(appliance)) as page:
         await_text(page, "#quality", "H264")
         await_text(page, "#quality", "fps")
+        await_text(page, "#quality", "ms old")
+        appliance.request("PUT", "/api/v1/streams/demo/effects", ["blur_faces"])
+        await_text(page, "#quality", " face")
         before = page.evaluate(FRAMES)
         eventually(lambda: page.evaluate(FRAMES) > before + 30, 10)
         size = page.evaluate("[video.videoWidth, video.videoHeight]")
@@ -68,8 +72,8 @@ def viewers(appliance: Appliance) -> int:
 def test_it_comes_back_by_itself_when_the_connection_is_lost(
     appliance: Appliance, browser: Browser
 ) -> None:
-    # Its former session is not there any more when it says that it ends.
-    with open_page(browser, url(appliance), but="404") as page:
+    # Its former session is not there any more when it asks (404), nor somebody to ask.
+    with open_page(browser, url(appliance), but="status of") as page:
         await_text(page, "#quality", "fps")
         former = hit(appliance, "output:demo", signal.SIGKILL)
         eventually(lambda: is_hidden(page), 10)
@@ -87,8 +91,40 @@ def test_without_webrtc_it_shows_mjpeg(appliance: Appliance, browser: Browser) -
         assert "ms old" in page.locator("#quality").inner_text()
 
 
-def test_a_stream_that_is_not_there_is_said(
+def test_a_stream_that_is_not_there_is_said_and_shown_once_it_is(
     appliance: Appliance, browser: Browser
 ) -> None:
     with open_page(browser, url(appliance, "attic"), but="404") as page:
-        await_text(page, "#waiting", "There is no stream attic")
+        await_text(page, "#waiting", "There is no stream attic. All streams")
+        assert page.locator("#waiting a").get_attribute("href") == "/"
+
+        stream = {"name": "attic", "source": "demo:", "effects": []}
+        appliance.request("POST", "/api/v1/streams", stream)
+        await_text(page, "#quality", "fps")
+    assert httpx.get(url(appliance, "attic")).status_code == 200
+    appliance.request("DELETE", "/api/v1/streams/attic")
+    assert httpx.get(url(appliance, "attic")).status_code == 404
+
+
+def test_the_page_asks_the_servers_that_the_daemon_names(
+    appliance: Appliance, browser: Browser
+) -> None:
+    turn = {
+        "urls": ["stun:127.0.0.1:9", "turn:127.0.0.1:9?transport=udp"],
+        "username": "box",
+        "password": 'hun"ter\\2',
+    }
+    patch = {"webrtc": {"ice_servers": [turn]}}
+    assert appliance.request("PATCH", "/api/v1/config", patch).status_code == 200
+
+    with open_page(browser, url(appliance)) as page:
+        found = page.evaluate(
+            "import('/static/ice.js').then(m => m.iceServers('/streams/demo/whep'))"
+        )
+        await_text(page, "#quality", "H264")  # they are silent, and delay nothing
+    assert found == [
+        {"urls": "stun:127.0.0.1:9"},
+        {"urls": turn["urls"][1], "username": "box", "credential": turn["password"]},
+    ]
+    patch = {"webrtc": {"ice_servers": []}}
+    assert appliance.request("PATCH", "/api/v1/config", patch).status_code == 200

@@ -15,23 +15,34 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FAR_NAME = "box.test"
+"""This machine, but by a name that browsers do not trust as they do localhost."""
+
 _QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    f"--host-resolver-rules=MAP {FAR_NAME} 127.0.0.1",
 )
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Lend a browser for any number of pages; skip where none is installed."""
+def open_browser(*more: str) -> Iterator[Browser]:
+    """Lend a browser for any number of pages, started with ``more`` arguments.
+
+    Skip where none is installed.
+    """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip("apt install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=_QUIET)
+        chromium = playwright.chromium.launch(
+            executable_path=browser, args=[*_QUIET, *more]
+        )
         yield chromium
         chromium.close()
 
@@ -49,4 +60,5 @@ def open_page(browser: Browser, url: str, but: str | None = None) -> Iterator[Pa
     page.goto(url)
     yield page
     page.close()
-    assert not [text for text in complaints if but is None or but not in text]
+    unexpected = [text for text in complaints if but is None or but not in text]
+    assert not unexpected, unexpected

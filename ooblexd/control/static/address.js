@@ -2,7 +2,7 @@
 // moment, and what is found there is told beneath.
 
 import { api } from "./api.js";
-import { tellProbe } from "./probe.js";
+import { isPublishedTo, tellProbe, tellPublished } from "./probe.js";
 
 const CALM_MS = 700;
 
@@ -47,6 +47,10 @@ export class Address {
     this.#asking = new AbortController();
     const { signal } = this.#asking;
     const { anyway, answered, refused } = this.#options;
+    if (isPublishedTo(source)) {
+      tellPublished(this.#told);
+      return;
+    }
     tellProbe(this.#told, null, anyway);
     try {
       const found = await api("POST", "/api/v1/probe", { source }, signal);

@@ -1,7 +1,7 @@
 // One stream: its picture, its numbers, its effects.
 
 import { api } from "./api.js";
-import { ask, duration, number, say, sentence } from "./dom.js";
+import { ask, duration, number, say, sentence, soundTitle } from "./dom.js";
 import { openEdit } from "./edit.js";
 import {
   choosable, effectLabel, isPrivacy, needsSaying, parametersOf, replaced, withEffect,
@@ -18,8 +18,20 @@ const STATES = {
   starting: "Connecting…",
   failed: "Out of order",
 };
+const SOUND_CODECS = { aac: "AAC", opus: "Opus", pcm_mulaw: "G.711", pcm_alaw: "G.711" };
 const GONE_MS = 5000; // a camera that comes back within it keeps its place
 const SLOW_TO_SAY_MS = 400; // a frame that comes late is held for a moment: no news
+
+// In a word: the title says the rest.
+function soundWord({ state, codec }) {
+  if (state === "none") return "–";
+  return state === "on" ? SOUND_CODECS[codec] : "off";
+}
+
+function lostPushes({ pushes }) {
+  const lost = pushes.filter(({ reason }) => reason !== "");
+  return lost.map(({ url, reason }) => sentence(`push to ${url}: ${reason}`));
+}
 
 export class Card {
   // onChange() is called when the daemon has answered a change.
@@ -37,6 +49,7 @@ export class Card {
     this.find("h2").textContent = name;
     this.find(".snapshot").href = `/streams/${name}/snapshot.jpg`;
     this.find(".watch-link").href = `/watch/${name}`;
+    this.find(".publish-link").href = `/publish/${name}`;
     this.find(".source").setAttribute("aria-label", `Edit the source of ${name}`);
     this.find(".source").addEventListener("click", () => openEdit(this.stream, onChange));
     this.find(".remove").addEventListener("click", () => this.remove());
@@ -72,25 +85,30 @@ export class Card {
     const { root } = this;
     root.dataset.state = stream.state;
     this.find(".source span").textContent = stream.source;
+    this.find(".publish-link").hidden = !/^whip:/i.test(stream.source);
     const wasCompact = this.isCompact;
     this.isCompact = isGone(stream) || (this.isCompact && stream.state === "starting");
     root.classList.toggle("compact", this.isCompact);
     if (wasCompact && !this.isCompact) this.shown(null); // what the badge said is past
     this.find(".viewers").textContent = stream.viewers;
+    this.find(".sound dd").textContent = soundWord(stream.sound);
+    this.find(".sound").title = soundTitle(stream.sound);
     number(this.find(".fps"), stream.fps_out, "fps");
     this.find(".fps").title = `${Math.round(stream.fps_in)} a second come from the source`;
     number(this.find(".age"), stream.age_p50_ms, "ms");
     const isSaid = stream.reason && stream.state !== "stopped"; // the badge says that
     say(this.find(".reason"), isSaid ? sentence(stream.reason) : "");
+    say(this.find(".push"), lostPushes(stream).join(" "));
     say(this.find(".since"), this.isCompact ? since(stream) : "");
-    this.find(".trouble").hidden = !isSaid && this.find(".since").hidden;
+    const isFine = this.find(".push").hidden && this.find(".since").hidden;
+    this.find(".trouble").hidden = !isSaid && isFine;
     if (!this.isChanging) this.markEffects(stream.effects);
     this.explain();
   }
 
   markEffects(chain) {
     const isCovered = chain.some(({ effect }) => isPrivacy(effect));
-    say(this.find(".bare"), isCovered ? "" : "Shows everybody");
+    say(this.find(".bare"), isCovered || this.isCompact ? "" : "Shows everybody");
     for (const chip of this.root.querySelectorAll(".chip")) {
       const isOn = chain.some(({ effect }) => effect === chip.dataset.effect);
       chip.classList.toggle("on", isOn);
@@ -110,9 +128,8 @@ export class Card {
     badge.dataset.picture = picture;
     const isWaiting = picture === "slate" && this.stream?.state === "waiting";
     const text = isWaiting ? "Waiting" : PICTURES[picture] ?? "";
-    const isAged = isLive && shown.ageMs !== null;
-    const age = this.player.mode === "poll" ? "every 2 s" : `${Math.round(shown?.ageMs)} ms`;
-    this.find(".badge-text").textContent = isAged ? `${text} · ${age}` : text;
+    const isPolled = isLive && this.player.mode === "poll"; // else the age is told below
+    this.find(".badge-text").textContent = isPolled ? `${text} · every 2 s` : text;
     this.explain();
   }
 

@@ -15,6 +15,19 @@ export function number(element, value, unit) {
   element.append(small);
 }
 
+// Says that there is no such stream, and leads to those that there are.
+export function sayMissing(element, text) {
+  const link = Object.assign(document.createElement("a"), { href: "/", textContent: "All streams" });
+  say(element, `${sentence(text)}. `);
+  element.append(link);
+}
+
+// What becomes of a stream's sound, and why.
+export function soundTitle({ state, reason }) {
+  if (state === "on") return "The source's sound is passed on";
+  return state === "off" ? `Not passed on: ${reason}` : reason && sentence(reason);
+}
+
 export function sentence(text) {
   return text[0].toUpperCase() + text.slice(1);
 }

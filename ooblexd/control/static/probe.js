@@ -5,7 +5,20 @@ import { sentence } from "./dom.js";
 // found: what `POST /api/v1/probe` answered; null while it is on its way.
 // anyway: what may be done though no camera answers, a sentence.
 export function tellProbe(element, found, anyway) {
-  element.replaceChildren(...linesOf(found, anyway).map(([kind, text]) => {
+  tell(element, linesOf(found, anyway));
+}
+
+// Whether others send the pictures, so that there is no camera to look at.
+export function isPublishedTo(source) {
+  return /^(whip|upload|rtmp-listen|rtsp-listen):/i.test(source);
+}
+
+export function tellPublished(element) {
+  tell(element, [["good", "Others send its pictures, once it is added; until then it waits."]]);
+}
+
+function tell(element, lines) {
+  element.replaceChildren(...lines.map(([kind, text]) => {
     const line = document.createElement("p");
     line.dataset.kind = kind;
     const dot = Object.assign(document.createElement("span"), { className: "dot" });

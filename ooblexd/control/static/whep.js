@@ -1,43 +1,46 @@
 // A stream by WebRTC (WHEP) into a <video>: one connection, until it ends.
 
+import { iceServers } from "./ice.js";
+import { begin, pause, roundTripMs } from "./session.js";
+
 const CONNECT_MS = 6000;
 const SILENT_MS = 2500; // as with MJPEG: a picture that is old is never left standing
+const DOUBTFUL_MS = 700; // then the daemon is asked whether it knows of us; at once if it closes
+const ASK_EVERY_MS = 500;
 const LOOK_MS = 200;
 const REPORT_MS = 1000;
+const AGE_EVERY_MS = 400;
 
 // Shows the stream until `stop` is aborted or nothing comes any more.
 //
-// onQuality({fps, rttMs, lostPercent, codec}) is called each second while pictures come.
+// onQuality({fps, rttMs, lostPercent, codec, hasSound, ageMs, faces}) is called each second
+// while pictures come; ageMs is how old they were when they left, null where that is not
+// known, and faces how many an effect has found in the newest.
 // Throws why it ended.
 export async function watch(name, video, stop, onQuality) {
-  const connection = new RTCPeerConnection();
+  const path = `/streams/${name}/whep`;
+  const connection = new RTCPeerConnection({ iceServers: await iceServers(path) });
   let session = null;
-  const candidates = new Candidates(connection);
+  const telling = new Telling(connection);
   const leave = () => {
-    if (session) fetch(session, { method: "DELETE", keepalive: true }).catch(() => {});
+    // In this order, or the other side may have ended it by itself before it is told.
+    Promise.resolve(session?.end()).finally(() => connection.close());
     session = null;
-    connection.close();
   };
   addEventListener("pagehide", leave);
   try {
     connection.addTransceiver("video", { direction: "recvonly" });
+    connection.addTransceiver("audio", { direction: "recvonly" });
+    const media = new MediaStream();
     connection.addEventListener("track", ({ track, receiver }) => {
       // The newest picture, not a smooth one: no more is buffered than must be.
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-      video.srcObject = new MediaStream([track]);
+      media.addTrack(track);
+      video.srcObject = media;
     });
-    await connection.setLocalDescription(await connection.createOffer());
-    const response = await fetch(`/streams/${name}/whep`, {
-      method: "POST",
-      headers: { "Content-Type": "application/sdp" },
-      body: connection.localDescription.sdp,
-      signal: stop,
-    });
-    if (!response.ok) throw new Error(await detail(response));
-    session = response.headers.get("location");
-    candidates.begin(session, response.headers.get("etag"));
-    await connection.setRemoteDescription({ type: "answer", sdp: await response.text() });
-    await look(connection, video, stop, onQuality);
+    session = await begin(connection, path, stop);
+    const onLook = (found) => onQuality({ ...found, ...telling.newest() });
+    await look(connection, session, video, stop, onLook);
   } finally {
     video.hidden = true;
     video.srcObject = null;
@@ -46,37 +49,35 @@ export async function watch(name, video, stop, onQuality) {
   }
 }
 
-// Sends our candidates as they are found (trickle ICE, RFC 8840).
-class Candidates {
-  #waiting = [];
-  #session = null;
+const NOTHING = { ageMs: null, faces: 0 };
+
+// How old the pictures are and what is in them, as the daemon tells by a data channel.
+class Telling {
+  #newest = NOTHING;
 
   constructor(connection) {
-    connection.addEventListener("icecandidate", ({ candidate }) => {
-      if (!candidate?.candidate) return;
-      this.#waiting.push(`a=mid:${candidate.sdpMid}\r\na=${candidate.candidate}`);
-      this.#send();
+    // What is late is of no use.
+    const channel = connection.createDataChannel("ooblexd", { ordered: false, maxRetransmits: 0 });
+    channel.addEventListener("open", () => channel.send(JSON.stringify({ every_ms: AGE_EVERY_MS })));
+    channel.addEventListener("message", ({ data }) => {
+      const { age_ms: ageMs, detections } = JSON.parse(data);
+      const faces = (detections ?? []).filter(({ label }) => label === "face").length;
+      this.#newest = { ageMs: ageMs ?? null, faces };
     });
   }
 
-  begin(session, tag) {
-    this.#session = { session, tag };
-    this.#send();
-  }
-
-  #send() {
-    if (!this.#session || this.#waiting.length === 0) return;
-    const { session, tag } = this.#session;
-    const body = `${this.#waiting.splice(0).join("\r\n")}\r\n`;
-    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": tag };
-    // Without them the browser's own attempts may still do.
-    fetch(session, { method: "PATCH", headers, body }).catch(() => {});
+  // The newest since it was asked for last.
+  newest() {
+    const newest = this.#newest;
+    this.#newest = NOTHING;
+    return newest;
   }
 }
 
-async function look(connection, video, stop, onQuality) {
+async function look(connection, session, video, stop, onQuality) {
+  const existence = new Existence(connection, session);
   const since = performance.now();
-  let before = { framesDecoded: 0, packetsLost: 0, packetsReceived: 0, at: since };
+  let before = { framesDecoded: 0, packetsLost: 0, packetsReceived: 0, soundPackets: 0, at: since };
   let framesDecoded = 0;
   let movedAt = null;
   for (;;) {
@@ -88,6 +89,8 @@ async function look(connection, video, stop, onQuality) {
     framesDecoded = found.framesDecoded;
     video.hidden = movedAt === null || now - movedAt > SILENT_MS;
     if (movedAt === null && now - since > CONNECT_MS) throw new Error("no connection by WebRTC");
+    if (movedAt !== null && now - movedAt > DOUBTFUL_MS) existence.ask(now);
+    if (existence.isOver) throw new Error("the connection was lost");
     if (movedAt !== null && video.hidden) throw new Error("the connection was lost");
     if (video.hidden || now - before.at < REPORT_MS) continue;
     onQuality(quality(found, before, now - before.at));
@@ -95,18 +98,46 @@ async function look(connection, video, stop, onQuality) {
   }
 }
 
+// Whether the daemon still has our session.
+//
+// Who stops in order says goodbye (DTLS). Of a worker that was killed a browser learns after
+// some seconds only (ICE), while its successor knows that it has no such session.
+class Existence {
+  isOver = false;
+  #session;
+  #askedAt = -Infinity;
+
+  constructor(connection, session) {
+    this.#session = session;
+    const transport = connection.getReceivers()[0]?.transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state === "closed" || transport.state === "failed") this.isOver = true;
+    });
+  }
+
+  async ask(now) {
+    if (now - this.#askedAt < ASK_EVERY_MS) return;
+    this.#askedAt = now;
+    try {
+      const status = await this.#session.tell();
+      if (status === 404 || status === 503) this.isOver = true;
+    } catch {
+      // The web server is being replaced: that ends no connection.
+    }
+  }
+}
+
 async function numbers(connection) {
-  const found = { framesDecoded: 0, packetsLost: 0, packetsReceived: 0, rttMs: null, codec: "" };
   const report = await connection.getStats();
+  const rttMs = roundTripMs(report);
+  const found = { framesDecoded: 0, packetsLost: 0, packetsReceived: 0, rttMs, codec: "", soundPackets: 0 };
   for (const one of report.values()) {
+    if (one.type === "inbound-rtp" && one.kind === "audio") found.soundPackets = one.packetsReceived ?? 0;
     if (one.type === "inbound-rtp" && one.kind === "video") {
       found.framesDecoded = one.framesDecoded ?? 0;
       found.packetsLost = one.packetsLost ?? 0;
       found.packetsReceived = one.packetsReceived ?? 0;
       found.codec = report.get(one.codecId)?.mimeType?.split("/")[1] ?? "";
-    }
-    if (one.type === "candidate-pair" && one.nominated && one.currentRoundTripTime !== undefined) {
-      found.rttMs = one.currentRoundTripTime * 1000;
     }
   }
   return found;
@@ -120,20 +151,6 @@ function quality(now, before, ms) {
     rttMs: now.rttMs,
     lostPercent: all > 0 ? (100 * lost) / all : 0,
     codec: now.codec,
+    hasSound: now.soundPackets > before.soundPackets, // it may stop, and come back
   };
-}
-
-async function detail(response) {
-  try {
-    return (await response.json()).detail ?? response.statusText;
-  } catch {
-    return response.statusText; // not ours
-  }
-}
-
-function pause(ms, stop) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    stop.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-  });
 }
