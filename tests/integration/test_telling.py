@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,18 @@ def test_a_day_of_viewers_is_a_handful_of_events(tmp_path: Path) -> None:
     assert {event["level"] for event in told} == {"info"}
     assert {"time", "level", "worker", "message"} <= told[0].keys()
     assert "demo" in [event.get("stream") for event in told]
+
+
+def test_a_signal_to_every_process_is_a_stop_and_no_fault(tmp_path: Path) -> None:
+    with Appliance(tmp_path) as daemon:
+        eventually(lambda: daemon.stream("demo")["state"] == "running", 20)
+        names = ("ingest:demo", "inference:0", "output:demo", "control")
+        workers = [daemon.pid_of(name) for name in names]
+        for pid in (daemon.process.pid, *workers):
+            os.kill(pid, signal.SIGTERM)
+        assert daemon.process.wait(15) == 0
+
+    assert {event["level"] for event in events(daemon)} == {"info"}, daemon.log()
 
 
 def test_a_reload_changes_the_level_of_every_process(tmp_path: Path) -> None:
