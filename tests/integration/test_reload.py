@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.appliance import DEMO_TOML, Appliance
+from ooblexd.config.last_good import last_good_path
+from tests.support.appliance import DEMO_TOML, ZONE_TOML, Appliance
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+TOML = ZONE_TOML.format(name="demo")
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -24,20 +27,20 @@ def names(daemon: Appliance) -> list[str]:
 
 
 def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
-    with Appliance(tmp_path, DEMO_TOML) as daemon:
+    with Appliance(tmp_path, TOML) as daemon:
         with MjpegViewer(daemon.port, "demo") as viewer:
             eventually(lambda: viewer.last() == "live", 10)
             ingest = daemon.pid_of("ingest:demo")
 
-            daemon.config.write_text(DEMO_TOML + '\n[streams.yard]\nsource = "demo:"\n')
+            daemon.config.write_text(TOML + '\n[streams.yard]\nsource = "demo:"\n')
             daemon.process.send_signal(signal.SIGHUP)
             eventually(lambda: names(daemon) == ["demo", "yard"], 10)
-            daemon.config.write_text(DEMO_TOML + "\n[streams.yard]\nfsp = 3\n")
+            daemon.config.write_text(TOML + "\n[streams.yard]\nfsp = 3\n")
             daemon.process.send_signal(signal.SIGHUP)
             eventually(lambda: "what ran before runs on" in daemon.log(), 10)
             assert "streams.yard.fsp" in daemon.log()
             assert names(daemon) == ["demo", "yard"]
-            daemon.config.write_text(DEMO_TOML)
+            daemon.config.write_text(TOML)
             daemon.process.send_signal(signal.SIGHUP)
             eventually(lambda: names(daemon) == ["demo"], 10)
 
@@ -52,6 +55,8 @@ def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_yet_holds_nobody_up(tmp_path: Path) -> None:
     with Appliance(tmp_path, DEMO_TOML) as daemon:
         eventually(lambda: daemon.pid_of("ingest:demo") != 0, 10)
+        kept = last_good_path(daemon.config, {"XDG_STATE_HOME": f"{tmp_path}/state"})
+        eventually(kept.exists, 10)  # control would take from the pipe as well
         daemon.config.unlink()
         os.mkfifo(daemon.config)
         daemon.process.send_signal(signal.SIGHUP)

@@ -22,10 +22,21 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+# Ten pictures a second: to look for faces in all that there are keeps a core busy.
 DEMO_TOML = """
 [streams.demo]
 source = "demo:"
+max_fps = 10
 effects = ["blur_faces"]
+"""
+# Guarded by what needs no network: no picture is covered because the machine is busy.
+ZONE_TOML = """
+[streams.{name}]
+source = "demo:"
+
+[[streams.{name}.effects]]
+effect = "privacy_zone"
+polygons = [[[0.9, 0.9], [1.0, 0.9], [1.0, 1.0]]]
 """
 _ADDRESS = re.compile(r"open http://127\.0\.0\.1:(\d+)/")
 
