@@ -23,13 +23,14 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.support.appliance import Appliance
+from tests.support.appliance import DEMO_TOML, Appliance
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TOML = DEMO_TOML.replace("max_fps = 10\n", "")
 PAIRS = (("grayscale", "edges"), ("pixelate_faces", "blur_faces"))
 _PERIOD_S = 1 / 30
 _LOOKED_AT = 30  # live pictures after a switch
@@ -49,7 +50,7 @@ def start_ms() -> float:
     """Start a daemon and return how long its first live picture takes."""
     with tempfile.TemporaryDirectory() as folder:
         begin_s = time.monotonic()
-        with Appliance(Path(folder)) as appliance:
+        with Appliance(Path(folder), TOML) as appliance:
             with MjpegViewer(appliance.port, "demo") as viewer:
                 eventually(lambda: "live" in viewer.pictures(), 20)
             first = viewer.parts[viewer.pictures().index("live")]
@@ -61,7 +62,7 @@ def switches_frames(effects: tuple[str, str], times: int) -> list[float]:
     lost = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        Appliance(Path(folder)) as appliance,
+        Appliance(Path(folder), TOML) as appliance,
         MjpegViewer(appliance.port, "demo", keeps_jpeg=False) as viewer,
     ):
         for n in range(times + 2):

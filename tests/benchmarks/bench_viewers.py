@@ -3,7 +3,8 @@
 Setup: the daemon as its user has it, a camera by HTTP (JPEG) of 640x360 at 30 frames a
 second, no effects. 1, 10 and 50 viewers of its MJPEG on loopback only take bytes off
 their sockets, in one process. At last there are a hundred: 50 of those, 30 that read a
-little and never again, and 20 that connect, read a little and leave, without end.
+little and never again, and 20 that connect, read a little and leave, without end; then
+80 of those and 20 that stall.
 
 Formula: frames a second are of the healthy viewers, the slowest and the median of them.
 Age is the unix time at which the last byte of a picture had arrived, less that of its
@@ -43,7 +44,13 @@ class Crowd(NamedTuple):
     reconnecting: int = 0
 
 
-CROWDS = [Crowd(1), Crowd(10), Crowd(50), Crowd(50, stalled=30, reconnecting=20)]
+CROWDS = [
+    Crowd(1),
+    Crowd(10),
+    Crowd(50),
+    Crowd(50, stalled=30, reconnecting=20),
+    Crowd(80, stalled=20),
+]
 _PATH = "/streams/door/stream.mjpg"
 _SIZE, _UNITS = (640, 360), 300
 _MIB = 1024 * 1024

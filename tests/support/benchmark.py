@@ -50,7 +50,7 @@ def main() -> int:
         rows = []
         for row in module.run():
             rows.append(row)
-            sys.stderr.write(f"measured: {_in_brief(row)}\n")
+            sys.stderr.write(f"measured: {in_brief(row)}\n")
         path = write_results(name, question, machine, rows)
         sys.stdout.write(f"{format_table(rows)}\n\n{_in_words(machine)}\n")
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
@@ -74,7 +74,7 @@ def format_table(rows: Sequence[Any]) -> str:
     )
 
 
-def _in_brief(row: Any) -> str:
+def in_brief(row: Any) -> str:
     """Return a row on a line, for whoever waits for the table."""
     cells = [_cell(value) for value in row if not isinstance(value, list)]
     return ", ".join(cells)

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 SOURCES = {"demo": "demo", "jpg": "HTTP, MJPEG", "264": "RTSP, H.264"}
 ALONE, ENCODER = "source alone", "source and encoder"
@@ -47,8 +47,11 @@ class Result(NamedTuple):
     ages_ms: list[float] = []  # noqa: RUF012 # a default nobody changes
 
 
-class Table:
-    """Results so far, of which later ones are compared with earlier ones."""
+class Round:
+    """The results of one round so far, of which later ones are shares of earlier ones.
+
+    Ratios are of one round, whose cases had the same machine beside them.
+    """
 
     def __init__(self) -> None:
         self._results: dict[Case, Result] = {}
@@ -63,17 +66,48 @@ class Table:
         if one.memory_mib and result.memory_mib and case.streams > 1:
             further = (result.memory_mib - one.memory_mib) / (case.streams - 1)
             result = result._replace(further_mib=further)
-        if case.program == "ooblexd" and case.effects == "none":
-            alone = self._of(Case(case.source, "none", 0, program=ALONE))
-            bare_ms = 0 if case.source == "demo" else alone.age_p50_ms or 0
-            result = result._replace(
-                note="; ".join(missed(result, bare_ms)) or "meets each bar"
-            )
         self._results[case] = result
         return result
 
     def _of(self, case: Case) -> Result:
         return self._results.get(case, named(case))
+
+
+def middle(results: Sequence[Result]) -> Result:
+    """Return the medians of one case's results, field by field, and every age."""
+    return results[0]._replace(
+        age_p50_ms=_median(one.age_p50_ms for one in results),
+        age_p99_ms=_median(one.age_p99_ms for one in results),
+        age_worst_ms=_median(one.age_worst_ms for one in results),
+        fps=_median(one.fps for one in results),
+        cpu_percent=_median(one.cpu_percent for one in results),
+        floors=_median(one.floors for one in results),
+        memory_mib=_median(one.memory_mib for one in results),
+        further_mib=_median(one.further_mib for one in results),
+        ages_ms=[age for one in results for age in one.ages_ms],
+    )
+
+
+def judged(results: Iterable[Result]) -> Iterator[Result]:
+    """Say of the daemon's results without effect which bars they miss.
+
+    Args:
+        results: Medians; that of a source alone before those of its other cases.
+    """
+    bare_ms: dict[str, float] = {}
+    for result in results:
+        if result.program == ALONE and result.source != SOURCES["demo"]:
+            bare_ms[result.source] = result.age_p50_ms or 0
+        if result.program == "ooblexd" and result.effects == "none":
+            beyond = "; ".join(missed(result, bare_ms.get(result.source, 0)))
+            yield result._replace(note=beyond or "meets each bar")
+        else:
+            yield result
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def missed(result: Result, bare_ms: float) -> Iterator[str]:
@@ -94,7 +128,7 @@ def missed(result: Result, bare_ms: float) -> Iterator[str]:
             ("memory", (result.memory_mib or 0) * MIB / 1e6, _MOST_MB, "MB"),
         ]
         if result.fps is None or result.fps < _LEAST_FPS:
-            yield f"{result.fps} fps, not 30"
+            yield f"{result.fps or 0:.3g} fps, not 30"
     for name, found, most, unit in bars:
         if found > most:
             yield f"{name} {found:.0f} {unit}, not {most}"

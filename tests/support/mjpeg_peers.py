@@ -7,7 +7,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.support.peers import peer_environment, peer_program
+from tests.support.peers import peer_environment, peer_program, peer_python
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +70,8 @@ def ffmpeg(url: str, folder: Path) -> Iterator[Serving]:
         f"-i {url} -vsync passthrough -enc_time_base -1 -c:v mjpeg -q:v 4 -threads 1",
         f"-f mpjpeg -listen 1 http://127.0.0.1:{port}",
     )
-    with _running("ffmpeg", " ".join(options).split(), folder) as pid:
+    program = peer_program("ffmpeg", "ffmpeg")
+    with _running(program, " ".join(options).split(), folder) as pid:
         yield Serving(pid, port, "/")
 
 
@@ -82,19 +84,34 @@ def motion(url: str, folder: Path) -> Iterator[Serving]:
     """
     port, config = _free_port(), folder / "motion.conf"
     config.write_text(_MOTION.format(url=url, port=port, folder=folder))
-    with _running("motion", ["-n", "-c", str(config)], folder) as pid:
+    program = peer_program("motion", "motion")
+    with _running(program, ["-n", "-c", str(config)], folder) as pid:
         yield Serving(pid, port, "/")
 
 
-PEERS = {"ffmpeg": Peer(ffmpeg, most_viewers=1), "motion": Peer(motion, 8)}
+@contextmanager
+def vidgear(url: str, folder: Path) -> Iterator[Serving]:
+    """Serve by WebGear, see `tests.support.webgear`."""
+    port = _free_port()
+    python = peer_python("vidgear")
+    arguments = [str(ROOT / "tests" / "support" / "webgear.py"), url, str(port)]
+    with _running(python, arguments, folder) as pid:
+        yield Serving(pid, port, "/video")
+
+
+PEERS = {
+    "ffmpeg": Peer(ffmpeg, most_viewers=1),
+    "motion": Peer(motion, most_viewers=8),
+    "vidgear": Peer(vidgear, most_viewers=8),
+}
 
 
 @contextmanager
-def _running(name: str, arguments: list[str], folder: Path) -> Iterator[int]:
+def _running(program: Path, arguments: list[str], folder: Path) -> Iterator[int]:
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(
-            [peer_program(name, name), *arguments],
+            [program, *arguments],
             cwd=folder,
             env=peer_environment(),
             stdout=log,
@@ -108,6 +125,6 @@ def _running(name: str, arguments: list[str], folder: Path) -> Iterator[int]:
 
 
 def _free_port() -> int:
-    """Return a port that was free just now: neither program lets the kernel choose."""
+    """Return a port that was free just now: no program lets the kernel choose."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -9,8 +9,8 @@ viewer got is decoded afterwards: the clock in its pixels says which picture it 
 when that was captured. The answer, between words as of
 `tests.support.measured_process`, is one line of JSON: the frames a second of each
 viewer, and of each picture its sequence, its capture and the arrival of its last byte,
-both in unix µs. Whoever serves need not be there yet; its parts have a length, and its
-answer may be chunked.
+both in unix µs. Whoever serves need not be there yet; its answer may be chunked, and a
+part without a length ends where its JPEG does.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from tests.support.processes import eventually
 KEEP_EVERY = 2  # pictures of the first viewer, for their clocks
 _SETTLE_S = 3.0
 _START_S = 30.0
+_JPEG_ENDS = b"\xff\xd9"  # within what is coded it cannot stand
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"^transfer-encoding: *chunked\r$", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"(?:\r\n)?([0-9a-f]+)[^\r\n]*\r\n", re.IGNORECASE)
@@ -116,12 +117,18 @@ class Watcher:
             self.arrived_us.append(now_us)
 
     def _next_part(self) -> bytes | None:
-        found = _LENGTH.search(self.buffer)
-        if found is None:
+        head_end = self.buffer.find(b"\r\n\r\n")
+        if head_end < 0:
             return None
-        start = self.buffer.find(b"\r\n\r\n", found.end()) + 4
-        end = start + int(found[1])
-        if start < found.end() or len(self.buffer) < end:
+        start = head_end + 4
+        found = _LENGTH.search(self.buffer, 0, head_end)
+        if found is not None:
+            end = start + int(found[1])
+        elif (last := self.buffer.find(_JPEG_ENDS, start)) >= 0:
+            end = last + len(_JPEG_ENDS)
+        else:
+            return None
+        if len(self.buffer) < end:
             return None
         part = bytes(self.buffer[start:end])
         del self.buffer[:end]

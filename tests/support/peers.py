@@ -49,6 +49,18 @@ def peer_program(peer: str, name: str) -> Path:
     return ROOT / found
 
 
+def peer_python(peer: str) -> Path:
+    """Return the interpreter of the environment that ``peer`` has for itself.
+
+    Raises:
+        PeerMissingError: It is not there.
+    """
+    python = _PEERS / peer / "bin" / "python"
+    if not (_PEERS / f"{peer}.installed").exists():
+        raise _missing(peer)
+    return python
+
+
 def peer_environment() -> dict[str, str]:
     """Return the environment in which a program of a peer finds its libraries."""
     shared = (_UNPACKED / "usr" / "lib").glob("*-linux-*/**/lib*.so*")
