@@ -141,15 +141,15 @@ class Bench:
             has_survived = self._do(what, whom)
             if is_replaced(appliance, "control", served_by):
                 has_survived = False
-                eventually(watching.has_ended.is_set, 20)
+                eventually(watching.has_ended.is_set)
                 watching = stack.enter_context(MjpegViewer(appliance.port, "door"))
                 viewers.append(watching)
             if not has_survived:
                 since = len(watching.parts)
-            eventually(partial(_shows_live, watching, since), 20)
+            eventually(partial(_shows_live, watching, since))
             first = next(one for one in watching.parts[since:] if one.picture == "live")
             if has_survived:  # the next fault is not to be this one's late end
-                eventually(lambda: appliance.pid_of(whom) != 0, 20)
+                eventually(lambda: appliance.pid_of(whom) != 0)
                 self._do("SIGKILL", whom)
         parts = [part for viewer in viewers for part in viewer.parts]
         return Fault(
@@ -166,7 +166,7 @@ class Bench:
         if what == "effect":
             former, worker = appliance.pid_of("inference:0"), "inference:0"
             self._told_by.write_text(whom)
-            eventually(lambda: not self._told_by.exists(), 20)
+            eventually(lambda: not self._told_by.exists())
             if whom in SURVIVED:
                 return False
         elif what == "starve":
@@ -179,7 +179,7 @@ class Bench:
             return not is_replaced(appliance, worker, former)
         else:
             former, worker = hit(appliance, whom, signal.Signals[what]), whom
-        eventually(partial(is_replaced, appliance, worker, former), 20)
+        eventually(partial(is_replaced, appliance, worker, former))
         return False
 
 

@@ -90,7 +90,7 @@ def run(
         viewer = stack.enter_context(
             MjpegViewer(appliance.port, "door", keeps_jpeg=False)
         )
-        eventually(lambda: viewer.pictures().count("live") > 10, 20)
+        eventually(lambda: viewer.pictures().count("live") > 10)
         done = [len(_picked_up(notes)), len(viewer.parts)]
         everything = Ages([], [])
         for minute in range(minutes):
@@ -147,7 +147,7 @@ def _unaccounted(appliance: Appliance) -> int:
             counts, since_s = now, time.monotonic()
         return time.monotonic() - since_s > _AT_REST_S
 
-    eventually(is_at_rest, 20)
+    eventually(is_at_rest)
     return counts["received"] - counts["dropped"] - counts["failed"] - counts[""]
 
 

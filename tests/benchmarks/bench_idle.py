@@ -144,7 +144,7 @@ def timed(appliance: Appliance, look: Callable[[Appliance], float]) -> float:
 def first_picture(appliance: Appliance) -> float:
     """Watch until the first live picture, and return when its last byte came."""
     with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: "live" in viewer.pictures(), 20)
+        eventually(lambda: "live" in viewer.pictures())
     return viewer.parts[viewer.pictures().index("live")].at_s
 
 
@@ -159,7 +159,7 @@ def live_snapshot(appliance: Appliance) -> float:
         connection.close()
         return answer.headers["x-picture"] == "live"
 
-    eventually(is_live, 20)
+    eventually(is_live)
     return time.monotonic()
 
 

@@ -52,7 +52,7 @@ def start_ms() -> float:
         begin_s = time.monotonic()
         with Appliance(Path(folder), TOML) as appliance:
             with MjpegViewer(appliance.port, "demo") as viewer:
-                eventually(lambda: "live" in viewer.pictures(), 20)
+                eventually(lambda: "live" in viewer.pictures())
             first = viewer.parts[viewer.pictures().index("live")]
     return (first.at_s - begin_s) * 1000
 
@@ -66,7 +66,7 @@ def switches_frames(effects: tuple[str, str], times: int) -> list[float]:
         MjpegViewer(appliance.port, "demo", keeps_jpeg=False) as viewer,
     ):
         for n in range(times + 2):
-            eventually(lambda: viewer.pictures()[-_LOOKED_AT:].count("live") > 20, 20)
+            eventually(lambda: viewer.pictures()[-_LOOKED_AT:].count("live") > 20)
             since = len(viewer.parts) - 1
             path = "/api/v1/streams/demo/effects"
             assert appliance.request("PUT", path, [effects[n % 2]]).status_code == 202

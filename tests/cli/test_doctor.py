@@ -86,7 +86,7 @@ def test_a_camera_that_is_off_fails_with_its_remedy_and_no_password(
 
 def test_what_the_running_daemon_holds_is_left_to_it(tmp_path: Path) -> None:
     with Appliance(tmp_path, GOOD) as appliance:
-        eventually(lambda: appliance.stream("demo")["state"] == "running", 15)
+        eventually(lambda: appliance.stream("demo")["state"] == "running")
         port = str(appliance.port)
         answer = doctor(tmp_path, GOOD, "--json", OOBLEXD_HTTP__PORT=port)
 

@@ -136,7 +136,7 @@ def test_servers_of_the_configuration_are_told_before_and_with_the_answer(
     turn = IceServerPlan(("turn:turn.example.net",), "box", "hunter2")
     timed = IceServerPlan(("turn:other.example.net",), secret="north")  # noqa: S106 # a test's
     tell(bench, WebrtcPlan(ice_servers=(turn, timed)))
-    eventually(lambda: "link" in client.options(WHEP).headers, 5)
+    eventually(lambda: "link" in client.options(WHEP).headers)
 
     options = client.options(WHEP)
     answer = client.post(WHEP, content="v=0\r\nthe offer", headers=OFFER)

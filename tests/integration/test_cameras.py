@@ -57,7 +57,7 @@ def test_camera_with_digest_login_is_shown_live(
     add(appliance, name, camera.url(codec, "digest"), transport=transport)
 
     with MjpegViewer(appliance.port, name) as viewer:
-        eventually(lambda: viewer.pictures().count("live") > 5, 20)
+        eventually(lambda: viewer.pictures().count("live") > 5)
     snapshot = appliance.request("GET", f"/streams/{name}/snapshot.jpg")
 
     assert snapshot.headers["x-picture"] == "live"
@@ -80,9 +80,9 @@ def test_owner_is_told_why_a_camera_fails(
     add(appliance, "failing", camera.url(mount, "digest", login))
 
     with MjpegViewer(appliance.port, "failing") as viewer:
-        eventually(lambda: appliance.stream("failing")["state"] == "down", 15)
+        eventually(lambda: appliance.stream("failing")["state"] == "down")
         since = len(viewer.parts)
-        eventually(lambda: viewer.pictures()[since:] == ["slate"], 15)
+        eventually(lambda: viewer.pictures()[since:] == ["slate"])
 
     assert reason in str(appliance.stream("failing")["reason"])
     health = appliance.request("GET", "/health")
@@ -103,14 +103,14 @@ def test_unreachable_cameras_have_reasons_of_their_own(appliance: Appliance) -> 
     }
     for name, (source, reason) in sources.items():
         add(appliance, name, source)
-        eventually(lambda name=name: appliance.stream(name)["state"] == "down", 20)  # type: ignore[misc] # mypy infers no default of a lambda
+        eventually(lambda name=name: appliance.stream(name)["state"] == "down")  # type: ignore[misc] # mypy infers no default of a lambda
         assert reason in str(appliance.stream(name)["reason"])
         remove(appliance, name)
 
 
 def test_no_credential_is_ever_told(appliance: Appliance, camera: RtspCamera) -> None:
     add(appliance, "secret", camera.url("h264", "digest", "admin:hunter2@"))
-    eventually(lambda: appliance.stream("secret")["state"] == "down", 15)
+    eventually(lambda: appliance.stream("secret")["state"] == "down")
 
     for path in ("/api/v1/streams", "/health", "/metrics", "/"):
         assert "hunter2" not in appliance.request("GET", path).text
@@ -125,14 +125,14 @@ def test_camera_that_is_unplugged_comes_back_by_itself(
     with rtsp_camera(clips) as first:
         add(appliance, "plug", first.url("h264"))
         with MjpegViewer(appliance.port, "plug") as viewer:
-            eventually(lambda: viewer.pictures().count("live") > 5, 20)
+            eventually(lambda: viewer.pictures().count("live") > 5)
     with MjpegViewer(appliance.port, "plug") as viewer:
-        eventually(lambda: viewer.last() == "slate", 15)
+        eventually(lambda: viewer.last() == "slate")
         assert appliance.stream("plug")["state"] == "down"
         with rtsp_camera(clips) as second:
             source = {"source": second.url("h264")}
             appliance.request("PATCH", "/api/v1/streams/plug", source)
-            eventually(lambda: viewer.last() == "live", 20)
+            eventually(lambda: viewer.last() == "live")
     remove(appliance, "plug")
 
 
@@ -143,7 +143,7 @@ def test_camera_with_huge_pictures_is_refused_with_the_limit(
     assert done
     with http_camera({"stream": [jpeg.tobytes()]}, "") as camera:
         add(appliance, "huge", camera.url("stream"))
-        eventually(lambda: appliance.stream("huge")["state"] == "down", 15)
+        eventually(lambda: appliance.stream("huge")["state"] == "down")
 
         assert "at most 17 megapixels" in str(appliance.stream("huge")["reason"])
         remove(appliance, "huge")

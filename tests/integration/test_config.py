@@ -98,7 +98,7 @@ def test_reloads_and_two_clients_at_once_lose_nothing(tmp_path: Path) -> None:
 
         assert done
         assert set(done) <= set(load_config(daemon.config, {}).streams)
-        eventually(lambda: runs_as_the_file_says(daemon), 20)
+        eventually(lambda: runs_as_the_file_says(daemon))
         assert daemon.config.read_text().startswith(IDLE)
 
 

@@ -38,12 +38,12 @@ def test_commands_are_shown_live_and_come_back_when_they_end(tmp_path: Path) -> 
     with Appliance(tmp_path, toml) as daemon:
         for name in ("y4m", "mjpeg", "raw", "short"):
             with MjpegViewer(daemon.port, name) as viewer:
-                eventually(lambda v=viewer: v.pictures().count("live") > 5, 20)  # type: ignore[misc] # mypy infers no default of a lambda
+                eventually(lambda v=viewer: v.pictures().count("live") > 5)  # type: ignore[misc] # mypy infers no default of a lambda
             size = daemon.stream(name)["width"], daemon.stream(name)["height"]
             assert size == (322, 242)
 
-        eventually(lambda: "the command ended" in daemon.log(), 10)
-        eventually(lambda: daemon.stream("short")["state"] == "running", 10)
+        eventually(lambda: "the command ended" in daemon.log())
+        eventually(lambda: daemon.stream("short")["state"] == "running")
         assert daemon.stop() == 0
 
 
@@ -60,7 +60,7 @@ def test_owner_is_told_what_a_command_said_and_no_secret(tmp_path: Path) -> None
     }
     with Appliance(tmp_path, toml) as daemon:
         for name, reason in reasons.items():
-            eventually(lambda n=name, r=reason: daemon.stream(n)["reason"] == r, 15)  # type: ignore[misc] # likewise
+            eventually(lambda n=name, r=reason: daemon.stream(n)["reason"] == r)  # type: ignore[misc] # likewise
         for path in ("/api/v1/streams", "/health", "/metrics"):
             assert "hunter2" not in daemon.request("GET", path).text
         assert "hunter2" not in daemon.log()
@@ -72,7 +72,7 @@ def test_nothing_that_a_command_has_started_outlives_its_worker(
 ) -> None:
     raw = 'input = { format = "i420", width = 8, height = 8 }'
     with Appliance(tmp_path, stream("cam", family(tmp_path), raw)) as daemon:
-        eventually(lambda: len(pids_in(tmp_path)) == MEMBERS, 20)
+        eventually(lambda: len(pids_in(tmp_path)) == MEMBERS)
         before = pids_in(tmp_path)
         if ending == "worker killed":
             os.kill(daemon.pid_of("ingest:cam"), signal.SIGKILL)
@@ -81,9 +81,9 @@ def test_nothing_that_a_command_has_started_outlives_its_worker(
         else:
             assert daemon.stop() == 0
 
-        eventually(lambda: not any(is_running(pid) for pid in before), 10)
+        eventually(lambda: not any(is_running(pid) for pid in before))
         if ending == "worker killed":
-            eventually(lambda: sorted(pids_in(tmp_path)) != sorted(before), 10)
+            eventually(lambda: sorted(pids_in(tmp_path)) != sorted(before))
 
 
 def test_command_is_named_by_the_file_alone_and_changed_by_api_in_all_else(
@@ -98,4 +98,4 @@ def test_command_is_named_by_the_file_alone_and_changed_by_api_in_all_else(
 
         assert (added.status_code, changed.status_code) == (403, 403)
         assert turned.status_code == 200
-        eventually(lambda: daemon.stream("cam")["width"] == 242, 15)
+        eventually(lambda: daemon.stream("cam")["width"] == 242)

@@ -58,7 +58,7 @@ def appliance(
 
 
 def await_replaced(appliance: Appliance, worker: str, former: int) -> None:
-    eventually(lambda: is_replaced(appliance, worker, former), 20)
+    eventually(lambda: is_replaced(appliance, worker, former))
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def test_a_worker_that_ends_in_an_effect_or_its_engine_is_replaced(
             told_by.write_text(how)
             await_replaced(appliance, "inference:0", former)
             await_live(door, len(door.parts))
-            eventually(lambda: is_settled(appliance), 20)
+            eventually(lambda: is_settled(appliance))
 
 
 def test_a_worker_survives_what_an_effect_does_for_a_frame(
@@ -108,7 +108,7 @@ def test_a_worker_survives_what_an_effect_does_for_a_frame(
     with both_watched(appliance) as (door, _):
         for how in ("raise", "exit"):
             told_by.write_text(how)
-            eventually(lambda: not told_by.exists(), 10)
+            eventually(lambda: not told_by.exists())
             await_live(door, len(door.parts))
     assert appliance.pid_of("inference:0") == former
 
@@ -124,7 +124,7 @@ def test_a_worker_in_which_somebody_leaks_descriptors_is_replaced(
 
         await_replaced(appliance, "inference:0", former)
         await_live(door, len(door.parts))
-        eventually(lambda: is_settled(appliance), 20)
+        eventually(lambda: is_settled(appliance))
     assert "no descriptor left in this process" in appliance.log()
 
 
@@ -133,7 +133,7 @@ def test_a_worker_without_memory_is_live_or_replaced(appliance: Appliance) -> No
         for worker in WORKERS:
             former = starve(appliance, worker)
             await_live(door, len(door.parts))
-            eventually(lambda: is_settled(appliance), 20)
+            eventually(lambda: is_settled(appliance))
             if appliance.pid_of(worker) == former:
                 hit(appliance, worker, signal.SIGKILL)
             await_replaced(appliance, worker, former)
@@ -154,7 +154,7 @@ def test_nothing_is_left_of_the_workers_that_died(appliance: Appliance) -> None:
         await_live(door, len(door.parts))
         await_live(yard, len(yard.parts))
 
-    eventually(lambda: footprint(appliance).descriptors == before.descriptors, 10)
+    eventually(lambda: footprint(appliance).descriptors == before.descriptors)
     after = footprint(appliance)
     assert after.segments <= before.segments
     assert after.pss_bytes < before.pss_bytes * 1.2
@@ -164,11 +164,11 @@ def test_streams_of_another_inference_worker_lose_nothing(
     appliance: Appliance,
 ) -> None:
     with MjpegViewer(appliance.port, "yard") as viewer:
-        eventually(lambda: viewer.last() == "live", 10)
+        eventually(lambda: viewer.last() == "live")
         former = hit(appliance, "inference:0", signal.SIGKILL)
         await_replaced(appliance, "inference:0", former)
         since = len(viewer.parts)
-        eventually(lambda: len(viewer.parts) > since + 10, 10)
+        eventually(lambda: len(viewer.parts) > since + 10)
 
     # On a busy machine a frame may come late, which is held; nothing more happens.
     assert set(viewer.pictures()[1:]) <= {"live", "held"}
@@ -179,14 +179,14 @@ def test_port_never_refuses_while_control_is_replaced(
     appliance: Appliance, number: signal.Signals
 ) -> None:
     with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: viewer.last() == "live", 10)
+        eventually(lambda: viewer.last() == "live")
         former = hit(appliance, "control", number)
 
         while not is_replaced(appliance, "control", former):
             socket.create_connection(("127.0.0.1", appliance.port), 5).close()
-        eventually(viewer.has_ended.is_set, 5)
+        eventually(viewer.has_ended.is_set)
     with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: viewer.last() == "live", 10)
+        eventually(lambda: viewer.last() == "live")
     assert not unprotected(viewer.parts)
 
 
@@ -223,5 +223,5 @@ def test_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
         daemon.process.kill()
         daemon.process.wait()
 
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5)
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     assert segments() <= before

@@ -49,13 +49,13 @@ def test_view_changes_live_covered_until_it_is_known_and_others_run_on(
             MjpegViewer(daemon.port, "demo") as viewer,
             MjpegViewer(daemon.port, "other") as other,
         ):
-            eventually(lambda: (viewer.last(), other.last()) == ("live", "live"), 15)
+            eventually(lambda: (viewer.last(), other.last()) == ("live", "live"))
 
             before = len(viewer.parts)
             daemon.request("PATCH", "/api/v1/streams/demo", {"flip": "horizontal"})
-            eventually(lambda: "covered" in viewer.pictures()[before:], 10)
-            eventually(lambda: viewer.last() == "live", 10)
-            eventually(lambda: is_stamped(viewer.parts[-1].jpeg, np.fliplr), 10)
+            eventually(lambda: "covered" in viewer.pictures()[before:])
+            eventually(lambda: viewer.last() == "live")
+            eventually(lambda: is_stamped(viewer.parts[-1].jpeg, np.fliplr))
             assert set(other.pictures()) <= {"slate", "covered", "live", "held"}
             assert not other.has_ended.is_set()
             seen = other.pictures()
@@ -77,19 +77,19 @@ def test_turned_picture_has_its_sides_exchanged_and_a_crop_its_part(
         crop = {"left": 0, "top": 0.5, "width": 0.5, "height": 0.5}
         answer = daemon.request("PATCH", "/api/v1/streams/demo", {"rotate": 90})
         assert answer.json()["rotate"] == 90
-        eventually(lambda: size_of(daemon) == (720, 1280), 15)
-        eventually(lambda: is_stamped(snapshot(daemon), np.rot90), 15)
+        eventually(lambda: size_of(daemon) == (720, 1280))
+        eventually(lambda: is_stamped(snapshot(daemon), np.rot90))
 
         daemon.request("PATCH", "/api/v1/streams/demo", {"crop": crop})
-        eventually(lambda: size_of(daemon) == (360, 640), 15)
-        eventually(lambda: luma_of(snapshot(daemon)).shape == (640, 360), 15)
+        eventually(lambda: size_of(daemon) == (360, 640))
+        eventually(lambda: luma_of(snapshot(daemon)).shape == (640, 360))
 
         # The file says so by now, and what its owner then writes there is done too.
         text = daemon.config.read_text()
         assert "rotate = 90" in text
         daemon.config.write_text(text.replace("rotate = 90", "rotate = 0"))
         daemon.process.send_signal(signal.SIGHUP)
-        eventually(lambda: size_of(daemon) == (640, 360), 15)
+        eventually(lambda: size_of(daemon) == (640, 360))
 
 
 def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
         MjpegViewer(daemon.port, "demo", keeps_jpeg=False),
     ):
         ingest = daemon.pid_of("ingest:demo")
-        eventually(lambda: fps_of(daemon) > 12, 15)
+        eventually(lambda: fps_of(daemon) > 12)
         daemon.request("PATCH", "/api/v1/streams/demo", {"max_fps": 5})
-        eventually(lambda: 0 < fps_of(daemon) < 7, 15)
+        eventually(lambda: 0 < fps_of(daemon) < 7)
         assert daemon.pid_of("ingest:demo") == ingest
         assert 'reason="rate"' in daemon.request("GET", "/metrics").text
 
@@ -109,7 +109,7 @@ def test_max_fps_and_enabled_change_live(tmp_path: Path) -> None:
         assert daemon.stream("demo")["state"] == "stopped"
         daemon.request("PATCH", "/api/v1/streams/demo", {"enabled": True, "max_fps": 0})
         with MjpegViewer(daemon.port, "demo", keeps_jpeg=False):
-            eventually(lambda: fps_of(daemon) > 12, 15)
+            eventually(lambda: fps_of(daemon) > 12)
 
 
 def size_of(daemon: Appliance) -> tuple[object, object]:

@@ -218,7 +218,7 @@ def test_from_the_answer_to_a_stricter_chain_on_nothing_former_is_served(
         assert answers == {410}
 
         before = len(player.parts)
-        eventually(lambda: again(player), 20)
+        eventually(lambda: again(player))
         listed = {p.uri for s in player.playlist.segments for p in s.parts}
         assert not listed & set(former)
         del player.parts[:before]
@@ -287,9 +287,9 @@ def test_it_is_played_on_whatever_ends(
     first = player.playlist.media_sequence
 
     former = hit(appliance, worker, signal.SIGKILL)
-    eventually(lambda: is_replaced(appliance, worker, former), 10)
+    eventually(lambda: is_replaced(appliance, worker, former))
 
-    eventually(lambda: again(player), 20)
+    eventually(lambda: again(player))
     assert player.playlist.media_sequence >= first
     uris = [part.uri for part in player.parts]
     assert len(uris) == len(set(uris)), "no name means two things"

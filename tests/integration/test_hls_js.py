@@ -98,14 +98,14 @@ def test_it_plays_at_the_edge_and_goes_on_whatever_ends(
 
     for worker in ("output:bare", "control"):
         former, since = hit(appliance, worker, signal.SIGKILL), frames(page)
-        eventually(lambda: is_replaced(appliance, worker, former), 10)  # noqa: B023 # called here
+        eventually(lambda: is_replaced(appliance, worker, former))  # noqa: B023 # called here
         eventually(lambda: frames(page) > since + 30, 40)  # noqa: B023 # likewise
 
 
 def test_sound_is_played_beside_the_pictures_and_both_go_on_with_stricter_effects(
     appliance: Appliance, page: Page
 ) -> None:
-    eventually(lambda: appliance.stream("beeps")["state"] == "running", 20)
+    eventually(lambda: appliance.stream("beeps")["state"] == "running")
 
     page.evaluate(PLAY, f"{appliance.url}/streams/beeps/hls/index.m3u8")
 
@@ -113,14 +113,14 @@ def test_sound_is_played_beside_the_pictures_and_both_go_on_with_stricter_effect
     assert page.evaluate("player.audioTracks.map((track) => track.name)") == ["sound"]
     heard, at_s = page.evaluate(f"[{HEARD}, video.currentTime]")
     assert heard > 0
-    eventually(lambda: page.evaluate(HEARD) > heard + 5_000, 20)
+    eventually(lambda: page.evaluate(HEARD) > heard + 5_000)
     assert page.evaluate("video.currentTime") > at_s
     assert page.evaluate("fatal") == []
 
     former, edge_s = page.evaluate(EDGE)
     since = frames(page)
     appliance.request("PUT", "/api/v1/streams/beeps/effects", [ZONE])
-    eventually(lambda: page.evaluate(EDGE)[0] > former, 20)
+    eventually(lambda: page.evaluate(EDGE)[0] > former)
     assert page.evaluate(EDGE)[1] > edge_s  # else it waits until that is reached again
-    eventually(lambda: frames(page) > since + 50, 20)
+    eventually(lambda: frames(page) > since + 50)
     assert page.evaluate("fatal") == []

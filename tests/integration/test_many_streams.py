@@ -39,13 +39,13 @@ def test_fifty_streams_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
     with Appliance(tmp_path, NOTHING_YET) as daemon:
         come_and_go(daemon, 1000)
         workers = {"supervisor", "control", "inference:0"}
-        eventually(lambda: set(footprint(daemon).descriptors) <= workers, 20)
+        eventually(lambda: set(footprint(daemon).descriptors) <= workers)
         before = footprint_at_rest(daemon)
 
         for first in range(0, STREAMS, AT_ONCE):
             come_and_go(daemon, first)
 
-        eventually(lambda: footprint(daemon).descriptors == before.descriptors, 20)
+        eventually(lambda: footprint(daemon).descriptors == before.descriptors)
         after = footprint(daemon)
         assert after.segments <= before.segments
         assert after.pss_bytes < before.pss_bytes + GROWN_BYTES

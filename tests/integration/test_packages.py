@@ -47,7 +47,7 @@ def appliance(
 ) -> Iterator[Appliance]:
     folder = tmp_path_factory.mktemp("sepia")
     with Appliance(folder, TOML, environment) as daemon:
-        eventually(lambda: daemon.stream("door")["picture"] == "live", 20)
+        eventually(lambda: daemon.stream("door")["picture"] == "live")
         yield daemon
 
 
@@ -73,7 +73,7 @@ def test_the_example_is_what_contributing_shows(file: str) -> None:
 
 
 def test_an_installed_effect_works_in_the_running_daemon(appliance: Appliance) -> None:
-    eventually(lambda: is_brown(appliance), 15)
+    eventually(lambda: is_brown(appliance))
 
 
 def test_an_installed_effect_is_listed_with_its_package_and_schema(
@@ -91,7 +91,7 @@ def test_a_change_of_what_guards_nothing_never_covers_the_picture(
     appliance: Appliance,
 ) -> None:
     with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: viewer.last() == "live", 10)
+        eventually(lambda: viewer.last() == "live")
         since = len(viewer.parts)
         for chain in (
             ["blur_faces", {"effect": "sepia", "tone": 0.0}],
@@ -101,7 +101,7 @@ def test_a_change_of_what_guards_nothing_never_covers_the_picture(
             path = "/api/v1/streams/door/effects"
             assert appliance.request("PUT", path, chain).status_code == 202
             is_wanted = chain[1] == {"effect": "sepia", "tone": 1.0}
-            eventually(lambda w=is_wanted: is_brown(appliance) == w, 15)  # type: ignore[misc] # bound now
+            eventually(lambda w=is_wanted: is_brown(appliance) == w)  # type: ignore[misc] # bound now
 
     # On a busy machine a frame may come late, which is held; nothing more happens.
     assert set(viewer.pictures()[since:]) <= {"live", "held"}

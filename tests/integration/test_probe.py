@@ -109,13 +109,14 @@ def test_a_few_are_looked_at_at_once_while_control_serves(
     ]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(probes()) >= 3, 10)
+    eventually(lambda: len(probes()) >= 3)
 
     refused = ask(appliance, "demo:")
 
     assert refused.status_code == 429
     assert refused.headers["retry-after"] == "5"
-    assert appliance.request("GET", "/healthz").elapsed.total_seconds() < 1
+    assert appliance.request("GET", "/healthz").status_code == 200
+    assert not answers
     for thread in threads:
         thread.join()
     assert [answer.json()["reason"] for answer in answers] == [
@@ -135,9 +136,9 @@ def test_probe_ends_with_the_client_that_asked_for_it(
     )
     with socket.create_connection(("127.0.0.1", appliance.port)) as client:
         client.sendall(request + body)
-        eventually(lambda: len(probes()) == 1, 10)
+        eventually(lambda: len(probes()) == 1)
         [pid] = probes()
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
 
-    eventually(lambda: not probes(), 5)
+    eventually(lambda: not probes())
     assert b"hunter2" not in command

@@ -56,11 +56,11 @@ def url(appliance: Appliance, query: str = "?token=geheim") -> str:
 
 
 def await_text(page: Page, element: str, text: str) -> None:
-    eventually(lambda: text in page.locator(element).inner_text(), 20)
+    eventually(lambda: text in page.locator(element).inner_text())
 
 
 def await_state(appliance: Appliance, state: str) -> None:
-    eventually(lambda: appliance.stream("desk")["state"] == state, 20)
+    eventually(lambda: appliance.stream("desk")["state"] == state)
 
 
 @pytest.mark.timeout(90)
@@ -73,12 +73,12 @@ def test_a_camera_comes_back_and_so_does_its_page(
         await_text(page, "#quality", "fps")
         await_state(appliance, "running")
         before = page.evaluate(FRAMES)
-        eventually(lambda: page.evaluate(FRAMES) > before + 30, 20)
+        eventually(lambda: page.evaluate(FRAMES) > before + 30)
         assert page.locator("#preview").is_visible()
         assert "H264" in page.locator("#quality").inner_text()
 
         former = hit(appliance, "ingest:desk", signal.SIGKILL)
-        eventually(lambda: is_replaced(appliance, "ingest:desk", former), 10)
+        eventually(lambda: is_replaced(appliance, "ingest:desk", former))
         await_state(appliance, "running")
 
         page.locator("#go").click()
@@ -99,7 +99,7 @@ def test_the_microphone_is_used_once_somebody_says_so(
         await_text(page, "#quality", "fps")
         assert heard() is None
         page.get_by_label("With sound").check()
-        eventually(lambda: heard() == "opus", 20)
+        eventually(lambda: heard() == "opus")
         page.locator("#go").click()
         await_state(appliance, "waiting")
 
@@ -167,5 +167,5 @@ def test_an_unknown_stream_is_404_until_it_is_there(
 
         stream = {"name": "cellar", "source": "whip:", "effects": []}
         appliance.request("POST", "/api/v1/streams", stream)
-        eventually(page.locator("#go").is_visible, 10)
+        eventually(page.locator("#go").is_visible)
     assert httpx.get(address).status_code == 200

@@ -96,9 +96,9 @@ def test_what_is_published_is_seen_until_its_publisher_vanishes(box: Box) -> Non
     )
     with MjpegViewer(box.appliance.port, "desk") as viewer:
         with ffmpeg(f"{box.url}/desk?token=long-secret") as process:
-            eventually(lambda: len(live(viewer)) > 20, 20)
+            eventually(lambda: len(live(viewer)) > 20)
             process.send_signal(signal.SIGSTOP)  # nobody says goodbye
-            eventually(lambda: viewer.last() == "slate", 10)
+            eventually(lambda: viewer.last() == "slate")
             slate_s = viewer.parts[-1].at_s - live(viewer)[-1].at_s
             assert "has sent no video for 2 s" in str(
                 box.appliance.stream("desk")["reason"]
@@ -157,7 +157,7 @@ def test_the_newest_publisher_takes_over(box: Box) -> None:
     with ffmpeg(f"{box.url}/door") as former:
         box.await_state("door", "running")
         with gstreamer(f"{box.url}/door"):
-            eventually(lambda: box.appliance.stream("door")["width"] == 320, 15)
+            eventually(lambda: box.appliance.stream("door")["width"] == 320)
             assert former.wait(10) != 0
     box.await_state("door", "waiting")
 
@@ -166,7 +166,7 @@ def test_ports_open_and_close_with_their_streams(box: Box) -> None:
     port = free_port()
     table = {"name": "more", "source": f"rtmp-listen://127.0.0.1:{port}/more"}
     with ffmpeg(f"{box.url}/door"), MjpegViewer(box.appliance.port, "door") as viewer:
-        eventually(lambda: len(live(viewer)) > 5, 20)
+        eventually(lambda: len(live(viewer)) > 5)
         seen = len(viewer.parts)
         answer = box.appliance.request("POST", "/api/v1/streams", table)
         assert answer.status_code == 201, answer.text
@@ -177,7 +177,7 @@ def test_ports_open_and_close_with_their_streams(box: Box) -> None:
         assert answer.status_code == 204
         with socket.socket() as end:
             assert end.connect_ex(("127.0.0.1", port)) != 0
-        eventually(lambda: len(viewer.parts) > seen + 10, 10)
+        eventually(lambda: len(viewer.parts) > seen + 10)
         assert not DISTURBED & {part.picture for part in viewer.parts[seen:]}
 
 
@@ -212,7 +212,7 @@ def test_it_comes_again_whoever_dies(box: Box, worker: str) -> None:
         box.await_state("door", "running")
         killed = box.appliance.pid_of(worker)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: box.appliance.pid_of(worker) not in (0, killed), 10)
+        eventually(lambda: box.appliance.pid_of(worker) not in (0, killed))
         if worker == "control":
             box.await_state("door", "running")
             assert process.poll() is None, "its connection is not control's any more"
@@ -228,7 +228,7 @@ def test_a_hostile_crowd_harms_nobody(box: Box) -> None:
     with ExitStack() as crowd:
         publisher = crowd.enter_context(ffmpeg(f"{box.url}/door"))
         viewer = crowd.enter_context(MjpegViewer(box.appliance.port, "door"))
-        eventually(lambda: len(live(viewer)) > 20, 20)
+        eventually(lambda: len(live(viewer)) > 20)
         seen = len(viewer.parts)
         for number in range(300):
             end = crowd.enter_context(socket.create_connection(("127.0.0.1", box.port)))
@@ -238,7 +238,7 @@ def test_a_hostile_crowd_harms_nobody(box: Box) -> None:
                 end.send(b"\x03" + bytes(100))  # and never more
         crowd.enter_context(ffmpeg(f"{box.url}/desk?token=long-secret"))
         box.await_state("desk", "running")
-        eventually(lambda: len(viewer.parts) > seen + 60, 20)
+        eventually(lambda: len(viewer.parts) > seen + 60)
         during = [part.picture for part in viewer.parts[seen:]]
         control = Path(f"/proc/{box.appliance.pid_of('control')}")
         descriptors = len(list((control / "fd").iterdir()))

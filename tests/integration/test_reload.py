@@ -29,20 +29,20 @@ def names(daemon: Appliance) -> list[str]:
 def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
     with Appliance(tmp_path, TOML) as daemon:
         with MjpegViewer(daemon.port, "demo") as viewer:
-            eventually(lambda: viewer.last() == "live", 10)
+            eventually(lambda: viewer.last() == "live")
             ingest = daemon.pid_of("ingest:demo")
 
             daemon.config.write_text(TOML + '\n[streams.yard]\nsource = "demo:"\n')
             daemon.process.send_signal(signal.SIGHUP)
-            eventually(lambda: names(daemon) == ["demo", "yard"], 10)
+            eventually(lambda: names(daemon) == ["demo", "yard"])
             daemon.config.write_text(TOML + "\n[streams.yard]\nfsp = 3\n")
             daemon.process.send_signal(signal.SIGHUP)
-            eventually(lambda: "what ran before runs on" in daemon.log(), 10)
+            eventually(lambda: "what ran before runs on" in daemon.log())
             assert "streams.yard.fsp" in daemon.log()
             assert names(daemon) == ["demo", "yard"]
             daemon.config.write_text(TOML)
             daemon.process.send_signal(signal.SIGHUP)
-            eventually(lambda: names(daemon) == ["demo"], 10)
+            eventually(lambda: names(daemon) == ["demo"])
 
             assert not viewer.has_ended.is_set()
         # On a busy machine a frame may come late, which is held; nothing more happens.
@@ -54,9 +54,9 @@ def test_reload_touches_only_what_differs(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_yet_holds_nobody_up(tmp_path: Path) -> None:
     with Appliance(tmp_path, DEMO_TOML) as daemon:
-        eventually(lambda: daemon.pid_of("ingest:demo") != 0, 10)
+        eventually(lambda: daemon.pid_of("ingest:demo") != 0)
         kept = last_good_path(daemon.config, {"XDG_STATE_HOME": f"{tmp_path}/state"})
-        eventually(kept.exists, 10)  # control would take from the pipe as well
+        eventually(kept.exists)  # control would take from the pipe as well
         daemon.config.unlink()
         os.mkfifo(daemon.config)
         daemon.process.send_signal(signal.SIGHUP)
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_yet_holds_nobody_up(tmp_path: Path) -> None:
 
             os.kill(former, signal.SIGKILL)
 
-            eventually(lambda: daemon.pid_of("ingest:demo") not in (0, former), 10)
+            eventually(lambda: daemon.pid_of("ingest:demo") not in (0, former))
             writing.write(DEMO_TOML + '\n[streams.yard]\nsource = "demo:"\n')
-        eventually(lambda: names(daemon) == ["demo", "yard"], 10)
+        eventually(lambda: names(daemon) == ["demo", "yard"])
         assert daemon.stop() == 0

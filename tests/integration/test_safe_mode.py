@@ -75,7 +75,7 @@ def test_a_service_with_a_bad_file_tells_it_and_recovers_by_sighup(
 
 def test_a_service_with_a_bad_file_runs_its_last_good_version(tmp_path: Path) -> None:
     with Appliance(tmp_path, DEMO_TOML, SERVICE) as daemon:
-        eventually(lambda: kept(daemon, tmp_path).exists(), 10)
+        eventually(lambda: kept(daemon, tmp_path).exists())
         assert kept(daemon, tmp_path).stat().st_mode & 0o777 == 0o600
     with Appliance(tmp_path, TYPO, SERVICE) as daemon:
         eventually(lambda: state(daemon, "demo") == "running", 30)
@@ -87,7 +87,7 @@ def test_a_service_with_a_bad_file_runs_its_last_good_version(tmp_path: Path) ->
 
         reload(daemon, DEMO_TOML)
 
-        eventually(lambda: config_check(daemon)["status"] == "healthy", 20)
+        eventually(lambda: config_check(daemon)["status"] == "healthy")
         assert daemon.config.read_text() == DEMO_TOML
         assert daemon.stop() == 0
 
@@ -96,14 +96,14 @@ def test_why_a_reload_failed_is_told_until_a_good_one(tmp_path: Path) -> None:
     with Appliance(tmp_path, DEMO_TOML) as daemon:
         eventually(lambda: state(daemon, "demo") == "running", 30)
         reload(daemon, TYPO)
-        eventually(lambda: config_check(daemon)["status"] == "degraded", 20)
+        eventually(lambda: config_check(daemon)["status"] == "degraded")
         os.kill(daemon.pid_of("control"), signal.SIGKILL)  # its next life is told too
-        eventually(lambda: "fsp" in reason_of_whoever_answers(daemon), 20)
+        eventually(lambda: "fsp" in reason_of_whoever_answers(daemon))
         assert state(daemon, "demo") == "running"
 
         reload(daemon, DEMO_TOML)
 
-        eventually(lambda: config_check(daemon)["status"] == "healthy", 20)
+        eventually(lambda: config_check(daemon)["status"] == "healthy")
 
 
 def reason_of_whoever_answers(daemon: Appliance) -> str:
@@ -170,7 +170,7 @@ def test_a_state_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> N
     (tmp_path / "state").write_text("no folder")
 
     with Appliance(tmp_path, DEMO_TOML) as daemon:
-        eventually(lambda: "no copy of the configuration is kept" in daemon.log(), 20)
+        eventually(lambda: "no copy of the configuration is kept" in daemon.log())
         eventually(lambda: state(daemon, "demo") == "running", 30)
         assert daemon.log().count("no copy of the configuration") == 1
 
@@ -181,7 +181,7 @@ def test_an_api_change_is_kept_as_the_last_good_version(tmp_path: Path) -> None:
         assert daemon.request("PATCH", "/api/v1/config", patch).status_code == 200
 
         copy = kept(daemon, tmp_path)
-        eventually(lambda: copy.exists() and "max_fps = 5" in copy.read_text(), 10)
+        eventually(lambda: copy.exists() and "max_fps = 5" in copy.read_text())
 
         assert copy.read_text() == daemon.config.read_text()
 
@@ -196,7 +196,7 @@ def test_a_full_state_folder_costs_the_copy_and_nothing_else(tmp_path: Path) -> 
         pytest.skip("this machine lets nobody mount a file system")
     try:
         with Appliance(tmp_path, DEMO_TOML) as daemon:
-            eventually(lambda: kept(daemon, tmp_path).exists(), 20)
+            eventually(lambda: kept(daemon, tmp_path).exists())
             shutil.copy(kept(daemon, tmp_path), tmp_path / "before")
             ballast = ["dd", "if=/dev/zero", f"of={small}/ballast"]
             subprocess.run(ballast, check=False, capture_output=True)
@@ -205,7 +205,7 @@ def test_a_full_state_folder_costs_the_copy_and_nothing_else(tmp_path: Path) -> 
             reload(daemon, DEMO_TOML + long)
 
             told = "no copy of the configuration is kept"
-            eventually(lambda: told in daemon.log(), 20)
+            eventually(lambda: told in daemon.log())
             before = (tmp_path / "before").read_text()
             assert kept(daemon, tmp_path).read_text() == before
             assert state(daemon, "demo") == "running"

@@ -73,7 +73,7 @@ def beginnings(times_us: list[int]) -> list[int]:
 
 def test_a_beep_is_heard_when_its_flash_is_seen(appliance: Appliance) -> None:
     with WhepViewer(appliance.port, "beeps", listens=True) as viewer:
-        eventually(lambda: len(viewer.seen) >= 100, 15)
+        eventually(lambda: len(viewer.seen) >= 100)
     beeps = [heard.at_us for heard in viewer.heard if heard.peak > LOUD]
     lumas = ((one.at_us, one.frame.to_ndarray(format="gray")) for one in viewer.seen)
     flashes = [at_us for at_us, luma in lumas if np.mean(luma) > BRIGHT]
@@ -91,21 +91,21 @@ def test_a_beep_is_heard_when_its_flash_is_seen(appliance: Appliance) -> None:
 def test_a_protected_stream_is_silent_from_the_answer_on(appliance: Appliance) -> None:
     path = "/api/v1/streams/beeps/effects"
     with WhepViewer(appliance.port, "beeps", listens=True) as viewer:
-        eventually(lambda: len(viewer.heard) > 50, 15)
+        eventually(lambda: len(viewer.heard) > 50)
         told = {"state": "on", "codec": "aac", "reason": ""}
         assert appliance.stream("beeps")["sound"] == told
         answer = appliance.request("PUT", path, [ZONE])
         assert answer.status_code == 202, answer.text
-        eventually(lambda: appliance.stream("beeps")["effects"] != [], 5)
+        eventually(lambda: appliance.stream("beeps")["effects"] != [])
         count, pictures = len(viewer.heard), len(viewer.seen)
-        eventually(lambda: len(viewer.seen) > pictures + 40, 15)
+        eventually(lambda: len(viewer.seen) > pictures + 40)
         assert len(viewer.heard) <= count + 5  # what was on its way
         sound = appliance.stream("beeps")["sound"]
         assert isinstance(sound, dict)
         assert (sound["state"], sound["codec"]) == ("off", "aac")
         assert "because of privacy_zone" in sound["reason"]
         appliance.request("PUT", path, [])
-        eventually(lambda: len(viewer.heard) > count + 50, 15)
+        eventually(lambda: len(viewer.heard) > count + 50)
 
 
 def test_a_publisher_is_heard(appliance: Appliance) -> None:
@@ -113,24 +113,24 @@ def test_a_publisher_is_heard(appliance: Appliance) -> None:
         HummingPublisher(appliance.port, "desk"),
         WhepViewer(appliance.port, "desk", listens=True) as viewer,
     ):
-        eventually(lambda: sum(one.peak > LOUD for one in viewer.heard) > 50, 20)
+        eventually(lambda: sum(one.peak > LOUD for one in viewer.heard) > 50)
 
 
 def test_a_browser_hears_once_it_is_asked_to(appliance: Appliance) -> None:
     address = f"http://127.0.0.1:{appliance.port}/watch/beeps"
     with open_browser() as browser, open_page(browser, address) as page:
         button = button_of(page, "Turn the sound on")
-        eventually(button.is_visible, 20)
+        eventually(button.is_visible)
         button.click()
         assert not page.evaluate("video.muted")
         assert button_of(page, "Turn the sound off").is_visible()
-        eventually(lambda: page.evaluate(_LEVEL) > LOUD, 20)
+        eventually(lambda: page.evaluate(_LEVEL) > LOUD)
 
         appliance.request("PUT", "/api/v1/streams/beeps/effects", [ZONE])
         word = page.locator("#silence")
-        eventually(lambda: word.inner_text() == "Sound off", 20)
+        eventually(lambda: word.inner_text() == "Sound off")
         appliance.request("PUT", "/api/v1/streams/beeps/effects", [])
-        eventually(button_of(page, "Turn the sound off").is_visible, 20)
+        eventually(button_of(page, "Turn the sound off").is_visible)
 
 
 def test_a_browser_is_told_why_it_hears_nothing(appliance: Appliance) -> None:
@@ -140,11 +140,11 @@ def test_a_browser_is_told_why_it_hears_nothing(appliance: Appliance) -> None:
     with open_browser() as browser:
         with open_page(browser, f"{address}/watch/beeps") as page:
             word = page.locator("#silence")
-            eventually(lambda: word.inner_text() == "Sound off", 20)
+            eventually(lambda: word.inner_text() == "Sound off")
             assert "because of privacy_zone" in (word.get_attribute("title") or "")
         with open_page(browser, address) as page:
             card = page.locator("article.card[data-name=beeps] .sound")
-            eventually(lambda: card.locator("dd").inner_text() == "off", 10)
+            eventually(lambda: card.locator("dd").inner_text() == "off")
             assert "because of privacy_zone" in (card.get_attribute("title") or "")
             appliance.request("PUT", path, [])
-            eventually(lambda: card.locator("dd").inner_text() == "AAC", 10)
+            eventually(lambda: card.locator("dd").inner_text() == "AAC")

@@ -71,7 +71,7 @@ def appliance(
         Appliance(tmp_path_factory.mktemp("sound"), toml) as running,
     ):
         for name in ("aac", "opus"):
-            eventually(lambda: running.stream(name)["state"] == "running", 20)  # noqa: B023 # called here
+            eventually(lambda: running.stream(name)["state"] == "running")  # noqa: B023 # called here
         yield running
 
 
@@ -126,7 +126,7 @@ def test_what_was_heard_before_somebody_is_protected_is_not_served(
             answers = {player.fetch(uri).status_code for uri in former}
             assert answers == {410}
             since = len(player.parts)
-            eventually(lambda: again(player), 20)
+            eventually(lambda: again(player))
             player.play(8)
             assert player.loudest(since) == 0
             # Who comes now has a track as well, for when it may be heard again.
@@ -138,7 +138,7 @@ def test_what_was_heard_before_somebody_is_protected_is_not_served(
         finally:
             appliance.request("PUT", effects, [])
         since = len(player.parts)
-        eventually(lambda: again(player) and player.loudest(since) > LOUD, 20)
+        eventually(lambda: again(player) and player.loudest(since) > LOUD)
 
 
 def test_a_copy_of_hls_goes_on_in_sync_with_stricter_effects(

@@ -83,7 +83,7 @@ class Stream:
         if self.viewer is None:
             self.viewer = MjpegViewer(self.appliance.port, "door").__enter__()
         viewer, since = self.viewer, len(self.viewer.parts)
-        eventually(lambda: viewer.pictures()[since:].count("live") > 3, 20)
+        eventually(lambda: viewer.pictures()[since:].count("live") > 3)
         return viewer.parts
 
     def leave(self) -> None:
@@ -97,7 +97,7 @@ class Stream:
         if not is_watched:
             self.leave()
             idle = self.idle()
-            eventually(lambda: self.idle() > idle + 10, 20)
+            eventually(lambda: self.idle() > idle + 10)
 
     def idle(self) -> float:
         found = re.search(
@@ -131,11 +131,11 @@ def test_camera_that_reboots_is_live_again(
             stream = Stream(appliance, link.url(before.url("h264")))
             stream.settle(is_watched=is_watched)
         with stream:
-            eventually(lambda: stream.state() == "down", 20)
-            eventually(stream.shows_slate, 20)
+            eventually(lambda: stream.state() == "down")
+            eventually(stream.shows_slate)
             with rtsp_camera(clips) as after:
                 link.target = after.ports["none"]
-                eventually(lambda: stream.state() == "running", 20)
+                eventually(lambda: stream.state() == "running")
                 stream.watch()
 
 
@@ -150,8 +150,8 @@ def test_connection_on_which_nothing_comes_any_more_is_opened_anew(
         stream.settle(is_watched=is_watched)
 
         link.is_frozen = True
-        eventually(lambda: "nothing" in stream.reason(), 20)
-        eventually(stream.shows_slate, 20)
+        eventually(lambda: "nothing" in stream.reason())
+        eventually(stream.shows_slate)
 
         link.is_frozen = False
         stream.watch()
@@ -193,7 +193,7 @@ def test_time_that_a_camera_tells_wrongly_does_no_harm(
             stream.settle(is_watched=False)
             parts = stream.watch()
             seen = len(parts)
-            eventually(lambda: len(parts) > seen + 20, 20)
+            eventually(lambda: len(parts) > seen + 20)
 
             assert stream.state() == "running"
             assert {part.picture for part in parts[seen:]} == {"live"}
@@ -217,7 +217,7 @@ def test_pictures_at_twice_the_announced_rate_are_no_older_for_it(
         stream.settle(is_watched=False)
         parts = stream.watch()
         seen = len(parts)
-        eventually(lambda: len(parts) > seen + 60, 20)
+        eventually(lambda: len(parts) > seen + 60)
 
         ages_ms = hasty.ages_ms(map(seen_at, parts[seen:]))
         assert max(ages_ms) < 1000
@@ -246,7 +246,7 @@ def test_owner_is_warned_once_that_b_frames_delay_the_picture(
         stream.watch()
         link.target = 1  # nobody listens there
         link.cut()
-        eventually(lambda: stream.state() == "down", 20)
+        eventually(lambda: stream.state() == "down")
         link.target = camera.ports["none"]
         stream.watch()
 

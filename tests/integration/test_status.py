@@ -58,7 +58,7 @@ def appliance() -> Iterator[Appliance]:
         Appliance(Path(name), CAMERAS) as running,
     ):
         Path(name).chmod(0o755)
-        eventually(lambda: status_of(Path(name)).streams[0].state == "running", 15)
+        eventually(lambda: status_of(Path(name)).streams[0].state == "running")
         yield running
 
 
@@ -80,7 +80,7 @@ def test_streams_and_workers_are_shown_and_no_password(appliance: Appliance) -> 
 def test_a_stream_that_nobody_watches_is_idle(appliance: Appliance) -> None:
     folder = appliance.config.parent
 
-    eventually(lambda: status_of(folder).streams[0].is_idle, 15)
+    eventually(lambda: status_of(folder).streams[0].is_idle)
     demo, gone = status_of(folder).streams
 
     assert (demo.state, demo.picture) == ("running", "live")
@@ -283,13 +283,13 @@ def test_the_watch_outlives_a_restart_and_gives_the_terminal_back(
     with Appliance(tmp_path) as first:
         terminal = Terminal(tmp_path)
         try:
-            eventually(terminal.shows(f":{first.port}/"), 15)
-            eventually(terminal.shows("inference:0"), 15)
+            eventually(terminal.shows(f":{first.port}/"))
+            eventually(terminal.shows("inference:0"))
             first.stop()
-            eventually(terminal.shows("no daemon is running"), 15)
+            eventually(terminal.shows("no daemon is running"))
             with Appliance(tmp_path) as second:
                 terminal.clear()
-                eventually(terminal.shows(f":{second.port}/"), 15)
+                eventually(terminal.shows(f":{second.port}/"))
                 terminal.process.send_signal(signal.SIGINT)
                 # The former screen again; who does not read blocks who draws.
                 eventually(terminal.shows("\x1b[?1049l"))

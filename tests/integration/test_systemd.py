@@ -151,7 +151,7 @@ def service(box: Box) -> Box:
     if box.path(CONFIG).read_text() != DEMO_AND_A_DEAD_CAMERA:
         box.configure(DEMO_AND_A_DEAD_CAMERA)
         box.run("systemctl", "reload", "ooblexd")
-    eventually(lambda: YARD in box.shown("StatusText"), 20)
+    eventually(lambda: YARD in box.shown("StatusText"))
     return box
 
 
@@ -170,12 +170,12 @@ def test_effects_and_encoders_work_in_the_sandbox(service: Box) -> None:
         stream = json.loads(service.python("-c", ASK, "/api/v1/streams/demo"))
         return stream["state"], stream["reason"]
 
-    eventually(lambda: demo() == ("running", ""), 20)
+    eventually(lambda: demo() == ("running", ""))
     service.python("-c", TAKE, "/streams/demo/snapshot.jpg")
 
 
 def test_systemctl_status_says_which_camera_is_down(service: Box) -> None:
-    eventually(lambda: "2 streams: 1 live" in service.shown("StatusText"), 20)
+    eventually(lambda: "2 streams: 1 live" in service.shown("StatusText"))
 
     status = service.run("systemctl", "status", "ooblexd")
 
@@ -230,7 +230,7 @@ def test_a_reload_takes_what_the_file_says(service: Box) -> None:
 
     service.run("systemctl", "reload", "ooblexd")
 
-    eventually(lambda: service.streams() == ["attic"], 20)
+    eventually(lambda: service.streams() == ["attic"])
     eventually(service.is_active)
     assert service.main_pid() == pid
 
@@ -251,7 +251,7 @@ def test_a_broken_file_behind_its_back_is_named_in_the_status(service: Box) -> N
 
     service.run("systemctl", "kill", "--kill-who=main", "-s", "HUP", "ooblexd")
 
-    eventually(lambda: "not reloaded: " in service.shown("StatusText"), 20)
+    eventually(lambda: "not reloaded: " in service.shown("StatusText"))
     assert service.streams() == ["demo", "yard"]
 
 
@@ -277,7 +277,7 @@ def test_a_worker_that_dies_is_not_the_services_business(
     former = service.worker(name)
     service.run("kill", "-KILL", str(former))
 
-    eventually(lambda: service.worker(name) not in (0, former), 20)
+    eventually(lambda: service.worker(name) not in (0, former))
 
     assert service.is_active()
     assert (service.main_pid(), service.shown("NRestarts")) == (pid, restarts)
@@ -328,7 +328,7 @@ def test_a_broken_file_at_the_boxs_start_is_no_dead_box(service: Box) -> None:
     assert service.streams() == ["demo", "yard"]  # the last good version runs
     service.configure(DEMO_AND_A_DEAD_CAMERA)
     service.run("systemctl", "reload", "ooblexd")
-    eventually(lambda: "suorce" not in service.shown("StatusText"), 20)
+    eventually(lambda: "suorce" not in service.shown("StatusText"))
 
 
 def test_it_starts_when_the_box_does(service: Box) -> None:

@@ -29,7 +29,7 @@ def test_a_day_of_viewers_is_a_handful_of_events(tmp_path: Path) -> None:
     with Appliance(tmp_path) as daemon:
         for _ in range(10):
             with MjpegViewer(daemon.port, "demo") as viewer:
-                eventually(lambda: len(viewer.parts) > 0, 20)
+                eventually(lambda: len(viewer.parts) > 0)
             daemon.request("GET", "/api/v1/streams")
             daemon.request("GET", "/metrics")
         assert daemon.stop() == 0
@@ -43,7 +43,7 @@ def test_a_day_of_viewers_is_a_handful_of_events(tmp_path: Path) -> None:
 
 def test_a_signal_to_every_process_is_a_stop_and_no_fault(tmp_path: Path) -> None:
     with Appliance(tmp_path) as daemon:
-        eventually(lambda: daemon.stream("demo")["state"] == "running", 20)
+        eventually(lambda: daemon.stream("demo")["state"] == "running")
         names = ("ingest:demo", "inference:0", "output:demo", "control")
         workers = [daemon.pid_of(name) for name in names]
         for pid in (daemon.process.pid, *workers):
@@ -55,7 +55,7 @@ def test_a_signal_to_every_process_is_a_stop_and_no_fault(tmp_path: Path) -> Non
 
 def test_a_reload_changes_the_level_of_every_process(tmp_path: Path) -> None:
     with Appliance(tmp_path, toml_of("error", "demo:")) as daemon:
-        eventually(lambda: daemon.stream("demo")["state"] == "running", 20)
+        eventually(lambda: daemon.stream("demo")["state"] == "running")
         assert "delivers" not in daemon.log()
         worker = daemon.pid_of("ingest:demo")
         sources = itertools.cycle([f"file:{DEMO_CLIP}", "demo:"])
@@ -64,10 +64,10 @@ def test_a_reload_changes_the_level_of_every_process(tmp_path: Path) -> None:
             done = daemon.log().count("reloaded")
             daemon.config.write_text(toml_of("info", next(sources)))
             daemon.process.send_signal(signal.SIGHUP)
-            eventually(lambda: daemon.log().count("reloaded") > done, 10)
+            eventually(lambda: daemon.log().count("reloaded") > done)
             return "delivers" in daemon.log()
 
-        eventually(tells, 20)
+        eventually(tells)
         assert daemon.pid_of("ingest:demo") == worker
         assert "after a restart only" not in daemon.log()
 
@@ -76,7 +76,7 @@ def test_the_level_is_changed_by_the_api_in_the_running_workers(
     tmp_path: Path,
 ) -> None:
     with Appliance(tmp_path, toml_of("error", "demo:")) as daemon:
-        eventually(lambda: daemon.stream("demo")["state"] == "running", 20)
+        eventually(lambda: daemon.stream("demo")["state"] == "running")
         assert "delivers" not in daemon.log()
         worker = daemon.pid_of("ingest:demo")
 
@@ -88,7 +88,7 @@ def test_the_level_is_changed_by_the_api_in_the_running_workers(
             answer = daemon.request("PATCH", path, json={"source": source})
             assert answer.is_success, answer.text
 
-        eventually(lambda: "demo: delivers" in daemon.log(), 20)
+        eventually(lambda: "demo: delivers" in daemon.log())
         assert daemon.pid_of("ingest:demo") == worker
         assert 'level = "info"' in daemon.config.read_text()
 
@@ -101,4 +101,4 @@ def toml_of(level: str, source: str) -> str:
 def test_text_may_be_wished_for(tmp_path: Path) -> None:
     toml = DEMO_TOML + '[log]\nformat = "text"\n'
     with Appliance(tmp_path, toml) as daemon:
-        eventually(lambda: "[stream demo] demo: delivers" in daemon.log(), 20)
+        eventually(lambda: "[stream demo] demo: delivers" in daemon.log())

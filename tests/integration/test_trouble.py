@@ -53,7 +53,7 @@ def appliance(tmp_path: Path, with_trouble: Mapping[str, str]) -> Iterator[Appli
 @pytest.fixture
 def door(appliance: Appliance) -> Iterator[MjpegViewer]:
     with MjpegViewer(appliance.port, "door") as viewer:
-        eventually(lambda: viewer.last() == "live", 20)
+        eventually(lambda: viewer.last() == "live")
         yield viewer
 
 
@@ -78,11 +78,11 @@ def wait_for_reason(appliance: Appliance, stream: str, beginning: str | None) ->
 
 def wait_until_live(viewer: MjpegViewer, since: int, count: int) -> None:
     """Wait until that many live pictures came after the first ``since``."""
-    eventually(lambda: viewer.pictures()[since:].count("live") >= count, 20)
+    eventually(lambda: viewer.pictures()[since:].count("live") >= count)
 
 
 def wait_until_shown(viewer: MjpegViewer, picture: str) -> None:
-    eventually(lambda: viewer.last() == picture, 10)
+    eventually(lambda: viewer.last() == picture)
 
 
 def test_an_effect_that_raises_is_named_and_on_failure_decides(
@@ -92,7 +92,7 @@ def test_an_effect_that_raises_is_named_and_on_failure_decides(
     hall = {"name": "hall", "source": "demo:", "effects": ["none"]}
     assert appliance.request("POST", "/api/v1/streams", hall).status_code == 201
     with MjpegViewer(appliance.port, "hall") as viewer:
-        eventually(lambda: viewer.last() == "live", 20)
+        eventually(lambda: viewer.last() == "live")
         viewers = {"door": door, "hall": viewer}
         ways = {"door": "raise", "hall": "exit"}
 
@@ -120,7 +120,7 @@ def test_an_effect_that_is_slow_is_named_with_its_deadline(
 ) -> None:
     put(appliance, how="slow")
 
-    eventually(lambda: "at most 200 ms" in reason_of(appliance), 20)
+    eventually(lambda: "at most 200 ms" in reason_of(appliance))
 
     assert "trouble: took " in reason_of(appliance)
     assert not door.has_ended.is_set()
@@ -135,7 +135,7 @@ def test_effects_that_end_their_workers_rest_and_the_other_streams_live_on(
             for name in [*WAYS, *BESIDE]
         }
         for viewer in viewers.values():
-            eventually(lambda v=viewer: v.last() == "live", 20)  # type: ignore[misc] # bound now
+            eventually(lambda v=viewer: v.last() == "live")  # type: ignore[misc] # bound now
 
         for how in WAYS:
             put(daemon, how, how=how, on_failure="cover")
@@ -176,8 +176,8 @@ def test_an_effect_that_cannot_be_built_is_named_and_the_former_chain_runs_on(
 ) -> None:
     path = "/api/v1/streams/door/effects"
     assert appliance.request("PUT", path, ["no_build"]).status_code == 202
-    eventually(lambda: "effects cannot start: no_build: " in reason_of(appliance), 15)
+    eventually(lambda: "effects cannot start: no_build: " in reason_of(appliance))
 
     assert "No module named 'ooblexd_trouble.nowhere'" in reason_of(appliance)
     since = len(door.parts)
-    eventually(lambda: door.pictures()[since:].count("live") > 5, 10)
+    eventually(lambda: door.pictures()[since:].count("live") > 5)

@@ -89,7 +89,7 @@ class Sender:
 @pytest.fixture
 def appliance(tmp_path: Path) -> Iterator[Appliance]:
     with Appliance(tmp_path, TOML) as running:
-        eventually(lambda: state(running) == "waiting", 10)
+        eventually(lambda: state(running) == "waiting")
         yield running
 
 
@@ -114,9 +114,9 @@ def test_pictures_that_are_sent_are_seen_and_silence_is_no_fault(
     with MjpegViewer(appliance.port, "desk") as viewer:
         eventually(lambda: viewer.last() == "slate")
         with Sender(appliance) as sender:
-            eventually(lambda: len(set(live_numbers(viewer))) >= 20, 15)
+            eventually(lambda: len(set(live_numbers(viewer))) >= 20)
         assert set(sender.answers) == {202}
-        eventually(lambda: state(appliance) == "waiting", 8)
+        eventually(lambda: state(appliance) == "waiting")
         eventually(lambda: viewer.last() == "slate")
 
     numbers = live_numbers(viewer)
@@ -134,9 +134,9 @@ def test_the_ring_outlives_who_writes_and_who_reads_it(
         eventually(lambda: state(appliance) == "running")
         killed = appliance.pid_of(worker)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: appliance.pid_of(worker) not in (0, killed), 10)
+        eventually(lambda: appliance.pid_of(worker) not in (0, killed))
         with MjpegViewer(appliance.port, "desk") as viewer:
-            eventually(lambda: len(set(live_numbers(viewer))) >= 10, 15)
+            eventually(lambda: len(set(live_numbers(viewer))) >= 10)
 
     assert set(sender.answers) <= {202, 503, 0}
     assert sender.answers[-1] == 202
@@ -153,7 +153,7 @@ def test_a_lone_picture_is_seen(appliance: Appliance) -> None:
         eventually(lambda: viewer.last() == "slate")
         answer = httpx.post(appliance.url + PATH, content=picture, headers=headers)
         assert answer.status_code == 202
-        eventually(lambda: "live" in viewer.pictures(), 15)
+        eventually(lambda: "live" in viewer.pictures())
 
     live = next(part.jpeg for part in viewer.parts if part.picture == "live")
     seen = cv2.imdecode(np.frombuffer(live, np.uint8), cv2.IMREAD_COLOR)
@@ -182,11 +182,11 @@ def test_a_source_comes_and_goes_without_a_trace(appliance: Appliance) -> None:
     for _ in range(4):
         answer = _patch(appliance, "demo:")
         assert answer.status_code == 200, answer.text
-        eventually(lambda: state(appliance) == "running", 10)
+        eventually(lambda: state(appliance) == "running")
         assert _post(appliance).status_code == 409
 
         assert _patch(appliance, "upload:").status_code == 200
-        eventually(lambda: state(appliance) == "waiting", 10)
+        eventually(lambda: state(appliance) == "waiting")
         eventually(lambda: _post(appliance).status_code == 202)
         eventually(lambda: state(appliance) == "running")
         held.append(_held(appliance))

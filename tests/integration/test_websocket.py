@@ -62,7 +62,7 @@ async () => {
 
 def test_a_browser_sends_and_draws(tmp_path: Path) -> None:
     with Appliance(tmp_path, TOML) as appliance, open_browser() as browser:
-        eventually(lambda: appliance.stream("desk")["state"] == "waiting", 10)
+        eventually(lambda: appliance.stream("desk")["state"] == "waiting")
         with open_page(browser, appliance.url + "/docs") as page:
             seen = page.evaluate(SCRIPT)
         metrics = appliance.request("GET", "/metrics").text

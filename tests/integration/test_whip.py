@@ -49,7 +49,7 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 
 
 def await_state(appliance: Appliance, state: str, name: str = "desk") -> None:
-    eventually(lambda: appliance.stream(name)["state"] == state, 15)
+    eventually(lambda: appliance.stream(name)["state"] == state)
 
 
 def luma(frame: av.VideoFrame) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
@@ -66,7 +66,7 @@ def test_what_is_published_is_watched(appliance: Appliance, codec: str) -> None:
         assert publisher.answer is not None
         assert publisher.answer.status_code == 201, publisher.answer.text
         await_state(appliance, "running")
-        eventually(lambda: len(viewer.seen) >= 60, 15)
+        eventually(lambda: len(viewer.seen) >= 60)
     stamps = [read_stamp(luma(seen.frame)) for seen in viewer.seen]
     numbers = [stamp.sequence for stamp in stamps if stamp is not None]
     assert len(numbers) > 30
@@ -78,7 +78,7 @@ def test_who_publishes_has_the_pictures_back_with_their_effects(
     appliance: Appliance,
 ) -> None:
     with MirroredPublisher(appliance.port, "gray") as publisher:
-        eventually(lambda: len(publisher.seen) >= 60, 15)
+        eventually(lambda: len(publisher.seen) >= 60)
         chroma = publisher.seen[-1].to_ndarray(format="yuv420p")[360:]
         assert np.all(np.abs(chroma.astype(int) - 128) <= 2)
         stamps = [read_stamp(luma(frame)) for frame in publisher.seen[30:]]
@@ -97,14 +97,14 @@ def test_who_vanishes_leaves_a_slate_and_can_come_back_at_once(
         ) as publisher,
         MjpegViewer(appliance.port, "desk") as viewer,
     ):
-        eventually(lambda: viewer.pictures()[-1:] == ["live"], 20)
+        eventually(lambda: viewer.pictures()[-1:] == ["live"])
         publisher.kill()
         since_s = time.monotonic()
-        eventually(lambda: viewer.pictures()[-1] == "slate", 10)
+        eventually(lambda: viewer.pictures()[-1] == "slate")
         assert time.monotonic() - since_s < 3
 
         with WhipPublisher(appliance.port, "desk"):
-            eventually(lambda: viewer.pictures()[-1] == "live", 10)
+            eventually(lambda: viewer.pictures()[-1] == "live")
     assert "takes over from the one before" in appliance.log()
 
 
@@ -112,7 +112,7 @@ def test_the_newest_publisher_takes_over(appliance: Appliance) -> None:
     with WhipPublisher(appliance.port, "desk") as first:
         await_state(appliance, "running")
         with WhipPublisher(appliance.port, "desk") as second:
-            eventually(lambda: "closed" in first.states, 10)
+            eventually(lambda: "closed" in first.states)
             assert first.answer is not None
             path = first.answer.headers["location"]
             gone = appliance.request("DELETE", path)
@@ -124,7 +124,7 @@ def test_a_publisher_comes_back_when_its_worker_was_lost(appliance: Appliance) -
     with WhipPublisher(appliance.port, "desk") as publisher:
         await_state(appliance, "running")
         former = hit(appliance, "ingest:desk", signal.SIGKILL)
-        eventually(lambda: is_replaced(appliance, "ingest:desk", former), 10)
+        eventually(lambda: is_replaced(appliance, "ingest:desk", former))
         assert publisher.answer is not None
         path = publisher.answer.headers["location"]
         assert appliance.request("DELETE", path).status_code == 404
@@ -155,13 +155,13 @@ def test_a_change_that_leaves_the_source_ends_no_session(appliance: Appliance) -
         answer = appliance.request("PATCH", "/api/v1/streams/locked", patch)
         assert answer.status_code == 200, answer.text
         with WhepViewer(appliance.port, "locked") as viewer:
-            eventually(lambda: len(viewer.seen) > 20, 15)
+            eventually(lambda: len(viewer.seen) > 20)
         assert publisher.states[-1] == "connected"
         assert 'publish_key = "geheim-7"' in appliance.config.read_text()
 
         elsewhere = {"source": "demo:"}
         appliance.request("PATCH", "/api/v1/streams/locked", elsewhere)
-        eventually(lambda: "closed" in publisher.states, 10)
+        eventually(lambda: "closed" in publisher.states)
     with WhipPublisher(appliance.port, "locked") as late:
         assert late.answer is not None
         assert late.answer.status_code == 409

@@ -69,7 +69,7 @@ def test_another_size_is_another_broadcast_at_once(server: RtmpServer) -> None:
     with fed(push_to(f"{server.url}/live/sizes"), picture) as push:
         await_state(push, PushState.RUNNING)
         picture.size = (640, 360)
-        eventually(lambda: "h264 640x360" in probed(f"{server.url}/live/sizes"), 20)
+        eventually(lambda: "h264 640x360" in probed(f"{server.url}/live/sizes"))
         assert push.status.state is PushState.RUNNING
 
 
@@ -106,7 +106,7 @@ def test_a_broadcast_begins_with_a_live_picture(server: RtmpServer) -> None:
     picture = Picture()
     picture.verdict = Verdict.SLATE
     with fed(push_to(f"{server.url}/live/begins"), picture) as push:
-        eventually(lambda: push.status.dropped == 0 and push.is_wanting, 5)
+        eventually(lambda: push.status.dropped == 0 and push.is_wanting)
         assert push.status.sent == 0
         picture.verdict = Verdict.LIVE
         await_state(push, PushState.RUNNING)
@@ -135,7 +135,7 @@ def test_a_command_is_told_of_in_its_own_words_and_ends_with_its_push() -> None:
         assert push.status.reason == "there is no command no-such-command"
     marker = "86399.25"
     with fed(push_to(f"exec:sleep {marker}"), Picture()) as push:
-        eventually(lambda: push.status.sent > 0, 20)
+        eventually(lambda: push.status.sent > 0)
     find = [shutil.which("pgrep") or "pgrep", "-f", f"^sleep {marker}"]
     assert subprocess.run(find, check=False, capture_output=True).returncode == 1
 

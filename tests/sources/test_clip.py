@@ -40,7 +40,7 @@ def test_file_is_looped_at_its_own_pace(folder: Path, name: str) -> None:
     steps_ms = {round((b - a) / 1e6) for a, b in zip(times_ns, times_ns[1:])}  # noqa: B905, RUF007 - a picture fewer
     took_s = (pictures[-1].capture_ns - pictures[0].capture_ns) / 1e9
     assert steps_ms == {40}
-    assert 0.95 <= took_s <= 1.5
+    assert 0.95 <= took_s <= 3  # a busy machine may stop for a while
 
 
 def test_clip_with_b_frames_says_so(folder: Path) -> None:

@@ -258,7 +258,7 @@ def test_nothing_outlives_the_process_that_reads_it(tmp_path: Path) -> None:
 
         os.killpg(reader.pid, signal.SIGKILL)
 
-    eventually(lambda: not any(is_running(pid) for pid in pids_in(tmp_path)), 10)
+    eventually(lambda: not any(is_running(pid) for pid in pids_in(tmp_path)))
 
 
 def test_command_may_let_go_of_its_camera_before_it_is_killed(tmp_path: Path) -> None:

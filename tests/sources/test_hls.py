@@ -87,7 +87,7 @@ def live(folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     command = ["ffmpeg", "-v", "error", *source, *ENCODE, *hls, "index.m3u8"]
     with subprocess.Popen(command, cwd=folder) as ffmpeg:
         try:
-            eventually(lambda: listed(folder) >= 2, 15)
+            eventually(lambda: listed(folder) >= 2)
             yield ffmpeg
         finally:
             ffmpeg.kill()
@@ -228,7 +228,7 @@ def test_sound_is_heard_with_the_pictures_of_its_moment(
     hls = ("-f", "hls", "-hls_time", "1", *SEGMENTS[kind])
     playlist = str(tmp_path / "index.m3u8")
     with beeping("-pix_fmt", "yuv420p", "-c:a", "aac", *hls, playlist):
-        eventually(lambda: listed(tmp_path) >= 2, 15)
+        eventually(lambda: listed(tmp_path) >= 2)
         options = replace(OPTIONS, on_audio=heard.append)
         source = open_source(f"{server}/index.m3u8", options)
         seen = watch(source, heard)
@@ -251,7 +251,7 @@ def test_of_several_renditions_the_default_is_heard_and_no_other_fetched(
     hls = ("-f", "hls", "-hls_time", "1", "-master_pl_name", "index.m3u8")
     playlists = ("-var_stream_map", listing, str(tmp_path / "s%v.m3u8"))
     with beeping("-pix_fmt", "yuv420p", *tracks, *sound, *hls, *playlists):
-        eventually(lambda: listed(tmp_path, "s3.m3u8") >= 2, 15)
+        eventually(lambda: listed(tmp_path, "s3.m3u8") >= 2)
         options = replace(OPTIONS, on_audio=heard.append)
         source = open_source(f"{server}/index.m3u8", options)
         since = len(web.asked)

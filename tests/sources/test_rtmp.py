@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(module=MODULE, folder=folder, port=port))
     with subprocess.Popen(["nginx", "-c", config, "-p", folder]) as nginx:
-        eventually(lambda: _answers(port), 10)
+        eventually(lambda: _answers(port))
         yield f"rtmp://127.0.0.1:{port}/live"
         nginx.kill()
 
@@ -79,7 +79,7 @@ def test_a_stream_of_a_server_is_read_at_its_rate(server: str) -> None:
         took_s = (monotonic_ns() - since_ns) / 1e9
         source.close()
 
-    assert 0.7 < took_s < 1.5
+    assert 0.7 < took_s < 3  # a busy machine may stop for a while
     ages_ns = [monotonic_ns() - picture.capture_ns for picture in pictures[-1:]]
     assert ages_ns[0] < 1e9
 

@@ -120,7 +120,7 @@ def assert_in_sync(heard: list[AudioPacket], seen: list[tuple[int, bool]]) -> No
 def test_a_file_is_heard_as_it_is_seen_round_after_round(tmp_path: Path) -> None:
     file = tmp_path / "beeps.mp4"
     with beeping("-c:a", "aac", "-t", "2", str(file)):
-        eventually(lambda: is_whole(file), 20)
+        eventually(lambda: is_whole(file))
     heard: list[AudioPacket] = []
     source = open_source(f"file:{file}", replace(OPTIONS, on_audio=heard.append))
 

@@ -70,7 +70,7 @@ def bench() -> Iterator[Bench]:
 def test_control_reads_how_each_is_in_the_order_of_the_plan(bench: Bench) -> None:
     bench.configure(GONE, OTHER)
 
-    eventually(lambda: all(push.reason for push in bench.turn()), 20)
+    eventually(lambda: all(push.reason for push in bench.turn()))
     gone, other = read_pushes(bench.plan, bench.page)
     assert (gone.name, gone.reason) == (
         "rtmp://127.0.0.1:1/live/***",

@@ -234,7 +234,7 @@ def test_a_chain_that_protects_more_covers_at_once(daemon: Daemon) -> None:
     before = len(daemon.pictures("fresh"))
     assert daemon.apply(replace(DEMO, name="fresh", effects=(PIXELATE,)))[0] == ""
     answered = len(daemon.pictures("fresh"))
-    eventually(lambda: 2 in live_revisions(daemon.pictures("fresh")), 15)
+    eventually(lambda: 2 in live_revisions(daemon.pictures("fresh")))
 
     seen = daemon.pictures("fresh")
     assert live_revisions(seen[:before]) == {1}
@@ -467,13 +467,13 @@ def test_a_reload_that_has_read_an_older_file_undoes_no_change(tmp_path: Path) -
     with Daemon(tmp_path, PLAIN, gate=gate) as daemon:
         daemon.wait_live("plain")
         daemon.process.send_signal(signal.SIGHUP)
-        eventually(is_read, 10)
+        eventually(is_read)
 
         file.write_text(format_plan(replace(plan, streams=(PLAIN, yard))))
         assert daemon.apply(yard)[0] == ""
         os.close(opened.pop())
 
-        eventually(lambda: "reloaded; streams that changed: none" in daemon.log(), 10)
+        eventually(lambda: "reloaded; streams that changed: none" in daemon.log())
         assert "ingest:yard" in daemon.workers()
 
 
@@ -493,7 +493,7 @@ def test_a_worker_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
                 os.kill(worker.pid, signal.SIGKILL)
             return worker.state == "GIVEN_UP"
 
-        eventually(is_given_up, 20)
+        eventually(is_given_up)
 
         assert daemon.workers()["ingest:plain"].restarts == 8
         assert "dies too often" in daemon.log()

@@ -104,9 +104,9 @@ class Appliance:
         )
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()
-        eventually(lambda: self.port > 0 or self.process.poll() is not None, 10)
+        eventually(lambda: self.port > 0 or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()
-        eventually(self._answers, 15)
+        eventually(self._answers)
 
     def stop(self) -> int:
         """Stop the daemon as systemd does, and return its exit code."""

@@ -141,7 +141,7 @@ class Daemon:
 
     def pid(self, worker: str) -> int:
         """Return the process of ``worker``, once it is up."""
-        eventually(lambda: self.workers()[worker].state == "UP", 15)
+        eventually(lambda: self.workers()[worker].state == "UP")
         return self.workers()[worker].pid
 
     def stage(self, stream: str, stage: str) -> dict[str, Any]:

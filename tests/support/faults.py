@@ -89,7 +89,7 @@ def footprint_at_rest(appliance: Appliance) -> Footprint:
         held = now
         return time.monotonic() - since > AT_REST_S
 
-    eventually(is_at_rest, 20)
+    eventually(is_at_rest)
     return held
 
 
@@ -132,7 +132,7 @@ def put_trouble(appliance: Appliance, told_by: Path, number: int) -> None:
     chain = [trouble, "blur_faces"]
     answer = appliance.request("PUT", "/api/v1/streams/door/effects", chain)
     assert answer.status_code == 202, answer.text
-    eventually(lambda: is_settled(appliance), 20)
+    eventually(lambda: is_settled(appliance))
 
 
 def is_settled(appliance: Appliance) -> bool:

@@ -98,7 +98,7 @@ class Machine:
                 stderr=subprocess.STDOUT,
             )
         try:
-            eventually(lambda: self._boot.poll() is not None or self._is_up(), 20)
+            eventually(lambda: self._boot.poll() is not None or self._is_up())
         except AssertionError:
             self._boot.kill()
         if self._boot.poll() is not None:

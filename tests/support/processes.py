@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PAUSE_S = 0.01
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
     """Return once ``condition`` holds; the only loop of the tests with a pause.
 
     Raises:

@@ -82,7 +82,7 @@ class RelayNetwork:
                 words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         )
-        eventually(lambda: self.inside("relay", lambda: _is_open(port)), 10)
+        eventually(lambda: self.inside("relay", lambda: _is_open(port)))
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ class RtmpServer:
     def start(self) -> None:
         command = ["nginx", "-c", str(self._config), "-p", str(self._folder)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        eventually(self._answers, 10)
+        eventually(self._answers)
 
     def stop(self) -> None:
         if self._process is not None:

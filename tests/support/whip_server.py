@@ -76,7 +76,7 @@ class WhipServer:
         return int(stats.get("totalSamplesReceived", 0) - made_up)
 
     def await_frames(self, count: int) -> None:
-        eventually(lambda: self.decoded() >= count, 20)
+        eventually(lambda: self.decoded() >= count)
 
 
 @contextmanager

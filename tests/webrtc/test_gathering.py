@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -28,12 +29,27 @@ async def gathered(settings: IceSettings, failures: Failures) -> list[Candidate]
     return found
 
 
+class SilentServer:
+    """A server that answers nobody."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self.address = f"127.0.0.1:{end.getsockname()[1]}"
+
+    def asked(self) -> int:
+        """Return how often somebody has asked since the last time."""
+        times = 0
+        with contextlib.suppress(BlockingIOError):
+            while self._end.recv(2048, socket.MSG_DONTWAIT):
+                times += 1
+        return times
+
+
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """Return the address of a server that answers nobody."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+def silent() -> Iterator[SilentServer]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.bind(("127.0.0.1", 0))
+        yield SilentServer(end)
 
 
 def hosts(found: list[Candidate]) -> list[Candidate]:
@@ -41,30 +57,29 @@ def hosts(found: list[Candidate]) -> list[Candidate]:
 
 
 def test_a_server_that_is_silent_costs_half_a_second_once_and_is_logged_once(
-    silent: str, caplog: pytest.LogCaptureFixture
+    silent: SilentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = IceSettings(
-        (IceServer((f"stun:{silent}",)), IceServer((f"turn:{silent}",), "u", "hunter2"))
-    )
+    stun, turn = f"stun:{silent.address}", f"turn:{silent.address}"
+    settings = IceSettings((IceServer((stun,)), IceServer((turn,), "u", "hunter2")))
     failures = Failures()
 
     async def body() -> None:
         began = time.monotonic()
         found = await gathered(settings, failures)
         assert hosts(found) == found != []
-        assert time.monotonic() - began < 2  # aioice alone takes five
+        assert time.monotonic() - began < 4  # aioice alone takes five
 
-        assert failures.are_recent(f"stun:{silent}")
-        assert failures.are_recent(f"turn:{silent}")
-        began = time.monotonic()
+        assert failures.are_recent(stun)
+        assert failures.are_recent(turn)
+        assert silent.asked()
         assert hosts(await gathered(settings, failures)) != []
-        assert time.monotonic() - began < 0.4
+        assert not silent.asked()
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(body())
     assert [record.getMessage().split(" cannot")[0] for record in caplog.records] == [
-        f"stun:{silent}",
-        f"turn:{silent}",
+        stun,
+        turn,
     ]
     assert "hunter2" not in caplog.text
 

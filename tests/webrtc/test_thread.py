@@ -39,9 +39,9 @@ def test_a_thread_that_hangs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(thread, "_OVERDUE_NS", 800_000_000)
     is_over = threading.Event()
     with closing(PeersThread(lambda _: True, lambda _: True).sessions) as peers:
-        eventually(lambda: peers._beat_ns > 0, 20)
+        eventually(lambda: peers._beat_ns > 0)
         assert not peers.is_hung
 
         peers._loop.call_soon_threadsafe(is_over.wait, 20)
-        eventually(lambda: peers.is_hung, 5)
+        eventually(lambda: peers.is_hung)
         is_over.set()
