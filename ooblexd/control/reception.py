@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from ooblexd.clock import monotonic_ns
+from ooblexd.clock import NS_PER_S, monotonic_ns
 from ooblexd.commands import Admit
 from ooblexd.control.intake import RateLimit
 from ooblexd.errors import PublisherError
@@ -45,6 +45,7 @@ MOST_SAID_BYTES = 1 << 15
 _APART_S = 0.005  # between two who are let in
 _WRONG_KEY_S = 1.0  # who guesses keys has time
 _CHANGES_HZ = 2.0  # of the publisher of one stream
+_TURN_WITHIN_S = 2.0
 _AGAIN_S = 1.0
 _STARTS_WITHIN_S = 5.0
 _LOOK_AGAIN_S = 0.1
@@ -163,7 +164,9 @@ class Reception:
                 refusal = Refusal(f"{name} is just starting; try again")
             if refusal is None:
                 said = base64.b64encode(transcript).decode()
-                refusal = self._admit(Admit(name, peer, said, refusals), connection)
+                refusal = await self._admit(
+                    Admit(name, peer, said, refusals), connection
+                )
                 if refusal is None:
                     return
             who = f"[stream {name}]" if name else f"{place}:"
@@ -218,10 +221,11 @@ class Reception:
                 found[len(listening.path)] = name
         return found[max(found)] if found else ""
 
-    def _admit(self, admission: Admit, connection: socket.socket) -> Refusal | None:
+    async def _admit(
+        self, admission: Admit, connection: socket.socket
+    ) -> Refusal | None:
         name = admission.stream
-        limit = self._limits.setdefault(name, RateLimit())
-        if limit.wait_ns(_CHANGES_HZ, monotonic_ns()):
+        if not await self._has_turn(name):
             return Refusal(f"{name} changes its publisher too often; try again")
         try:
             self._hand_over(admission, connection.fileno())
@@ -229,6 +233,17 @@ class Reception:
             return Refusal("the daemon is too busy; try again")
         logger.info("[stream %s] %s publishes", name, admission.peer)
         return None
+
+    async def _has_turn(self, name: str) -> bool:
+        """Wait for a turn of a stream: whoever begins anew comes at once, and once."""
+        limit = self._limits.setdefault(name, RateLimit())
+        with anyio.move_on_after(_TURN_WITHIN_S):
+            while True:
+                wait_ns = limit.wait_ns(_CHANGES_HZ, monotonic_ns())
+                if not wait_ns:
+                    return True
+                await anyio.sleep(wait_ns / NS_PER_S)
+        return False
 
     def _log(self, who: str, peer: str, what: str, kind: str) -> None:
         """Log what a peer did wrong, but not each time: it may never stop."""

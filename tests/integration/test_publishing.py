@@ -158,8 +158,17 @@ def test_the_newest_publisher_takes_over(box: Box) -> None:
         box.await_state("door", "running")
         with gstreamer(f"{box.url}/door"):
             eventually(lambda: box.appliance.stream("door")["width"] == 320)
-            assert former.wait(10) != 0
+            assert former.wait(20) != 0
     box.await_state("door", "waiting")
+
+
+def test_who_begins_anew_at_once_waits_for_a_turn_and_is_seen(box: Box) -> None:
+    with ExitStack() as stack:
+        three = [stack.enter_context(ffmpeg(f"{box.url}/door")) for _ in range(3)]
+        eventually(lambda: [one.poll() for one in three].count(None) == 1)
+        box.await_state("door", "running")
+    box.await_state("door", "waiting")
+    assert "too often" not in box.appliance.log()
 
 
 def test_ports_open_and_close_with_their_streams(box: Box) -> None:
