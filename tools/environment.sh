@@ -166,7 +166,7 @@ take_from_npm() {
     [[ ! -d $venv/node_modules/$1 ]] || return 0
     [[ -n $(command -v npm) ]] || return 1
     say "taking $1 $2 from npm"
-    npm install --silent --no-save --no-package-lock --no-audit --no-fund \
+    npm install --loglevel=error --no-save --no-package-lock --no-audit --no-fund \
         --prefix "$venv" "$1@$2" >"$log" 2>&1 </dev/null
 }
 
