@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ooblexd.clock import NS_PER_S
 from ooblexd.config.load import load_config
 from ooblexd.config.plans import plan_of_stream
+from ooblexd.control import diagnose, feeds, pictures
 from tests.support.control import ControlBench, control_bench
 
 if TYPE_CHECKING:
@@ -26,6 +28,19 @@ def config_path(tmp_path: Path) -> Path:
     path = tmp_path / "ooblexd.toml"
     path.write_text(CONFIG)
     return path
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have control give a test that is stopped meanwhile the time to go on.
+
+    It counts for a control that starts after: name it by ``usefixtures``.
+    """
+    monkeypatch.setattr(feeds, "FRESH_NS", 60 * NS_PER_S)
+    refused = [(verdicts, max(20.0, until_s)) for verdicts, until_s in feeds._REFUSED]
+    monkeypatch.setattr(feeds, "_REFUSED", refused)
+    monkeypatch.setattr(pictures, "SNAPSHOT_WITHIN_S", 25.0)
+    monkeypatch.setattr(diagnose, "_ENDINGS_WITHIN_S", 20.0)
 
 
 @pytest.fixture

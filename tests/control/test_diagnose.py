@@ -31,6 +31,7 @@ def items(answer: httpx.Response) -> dict[str, dict[str, Any]]:
     return {one["check"]: one for one in answer.json()["items"]}
 
 
+@pytest.mark.usefixtures("patient")
 def test_failures_of_late_are_told_with_the_reason(
     bench: ControlBench, client: httpx.Client
 ) -> None:
@@ -56,7 +57,7 @@ def test_a_worker_that_does_not_answer_holds_nobody_up(
 ) -> None:
     bench.signalled = lambda _: None
 
-    found = items(client.get(DIAGNOSE, timeout=4))
+    found = items(client.get(DIAGNOSE))
 
     assert "does not answer" in found["stream door"]["detail"]
     assert {"addresses", "udp ports", "other networks"} <= found.keys()

@@ -68,11 +68,14 @@ def test_no_form_of_what_may_not_be_shown_is_sent(bench: ControlBench) -> None:
     assert part.body == b"protected"
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_snapshot_waits_for_its_form(bench: ControlBench) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
-        answers.append(httpx.get(f"{bench.url}{SNAPSHOT}?width=320&quality=51"))
+        answers.append(
+            httpx.get(f"{bench.url}{SNAPSHOT}?width=320&quality=51", timeout=30)
+        )
 
     small = Rendition(320, 50)
     thread = threading.Thread(target=ask)
@@ -80,7 +83,7 @@ def test_a_snapshot_waits_for_its_form(bench: ControlBench) -> None:
     eventually(lambda: wanted(bench) == {small})
     bench.publish("door", b"before it was known")
     bench.publish("door", b"whole", smaller={small: b"small"})
-    thread.join(10)
+    thread.join(30)
 
     assert answers[0].content == b"small"
     assert wanted(bench) == set()

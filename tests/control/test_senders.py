@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JPEG = b"\xff\xd8\xff a picture"
-DESK, SLOW = StreamPlan("desk", "upload:"), StreamPlan("slow", "upload:", max_fps=2)
+DESK, SLOW = StreamPlan("desk", "upload:"), StreamPlan("slow", "upload:", max_fps=0.1)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_who_hurries_is_told_how_long_to_wait(bench: ControlBench) -> None:
         answer = ask(client, JPEG)
     slow.close()
 
-    assert (answer["status"], 0 < answer["retry_after_ms"] <= 500) == (429, True)
+    assert (answer["status"], 0 < answer["retry_after_ms"] <= 9_000) == (429, True)
     assert "max_fps" in answer["detail"]
 
 

@@ -30,7 +30,7 @@ DESK = StreamPlan("desk", "upload:")
 OTHERS = (
     StreamPlan("door", "rtsp://192.0.2.20/stream1"),
     StreamPlan("off", "upload:", enabled=False),
-    StreamPlan("slow", "upload:", max_fps=2),
+    StreamPlan("slow", "upload:", max_fps=0.1),
     StreamPlan("bare", "upload:"),
 )
 FRAME = "/streams/desk/frame"
@@ -243,9 +243,9 @@ def test_pictures_above_the_rate_are_refused_with_a_time(
     response = post(client, JPEG, path=path)
 
     assert response.status_code == 429
-    assert response.headers["retry-after"] == "1"
+    assert 1 <= int(response.headers["retry-after"]) <= 9
     assert response.json()["detail"] == (
-        "slow takes 2 pictures (max_fps) and 64 MiB a second"
+        "slow takes 0.1 pictures (max_fps) and 64 MiB a second"
     )
     slow.close()
 
@@ -253,7 +253,7 @@ def test_pictures_above_the_rate_are_refused_with_a_time(
 def test_large_pictures_use_up_the_turns_of_many(
     config_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "MAX_BYTES_A_SECOND", 100_000)
+    monkeypatch.setattr(upload, "MAX_BYTES_A_SECOND", 20_000)
     with control_bench(config_path, DESK) as bench, bench.client() as client:
         ring = Ring(bench)
         ring.attach(1 << 17)
