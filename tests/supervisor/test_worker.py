@@ -320,7 +320,7 @@ def test_workers_end_with_their_supervisor() -> None:
 
         supervisor.kill()
 
-        eventually(lambda: all(has_ended(worker) for worker in workers), within_s=1.0)
+        eventually(lambda: all(has_ended(worker) for worker in workers))
 
 
 def test_a_worker_that_spins_wants_a_processor_and_a_stopped_one_does_not(

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ooblexd import commands
-from ooblexd.clock import monotonic_ns
 from ooblexd.commands import (
     Applied,
     ApplyPlans,
@@ -33,6 +32,7 @@ from ooblexd.commands import (
     RingKind,
 )
 from ooblexd.counters import DemandWord, StageWord
+from ooblexd.frame import Step
 from ooblexd.heartbeat import Heartbeat, WorkerState, WorkerWord
 from ooblexd.layout import Layout, parse_layout
 from ooblexd.log import configure_logging
@@ -58,7 +58,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.reader: ReaderEnd | None = None
-        self.pictures: list[tuple[int, FrameHeader]] = []
+        self.pictures: list[FrameHeader] = []
         self.newest_jpeg: dict[str, bytes] = {}
 
     def look(self) -> None:
@@ -71,7 +71,7 @@ class Watch:
         ring.drain_wake()
         while (lent := ring.newest()) is not None:
             header = unpack_header(lent.memory)
-            self.pictures.append((monotonic_ns(), header))
+            self.pictures.append(header)
             end = HEADER_BYTES + header.payload_bytes
             self.newest_jpeg[header.verdict.name] = bytes(lent.memory[HEADER_BYTES:end])
         ring.prepare_wait()
@@ -156,7 +156,7 @@ class Viewer:
             case "pictures":
                 watch = self._watches.get(wish["stream"], Watch())
                 since = watch.pictures[wish["since"] :]
-                self._answer([_told(at_ns, header) for at_ns, header in since])
+                self._answer([_told(header) for header in since])
             case "jpeg":
                 jpeg = self._watches[wish["stream"]].newest_jpeg[wish["verdict"]]
                 self._answer(base64.b64encode(jpeg).decode())
@@ -187,9 +187,10 @@ class Viewer:
         self._lines.flush()
 
 
-def _told(at_ns: int, header: FrameHeader) -> dict[str, Any]:
+def _told(header: FrameHeader) -> dict[str, Any]:
     return {
-        "at_ns": at_ns,
+        # When output showed it: this process may have been stopped since.
+        "at_ns": header.steps_ns[Step.ENCODED],
         "verdict": header.verdict.name,
         "sequence": header.sequence,
         "revision": header.revision,
