@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,22 +57,43 @@ class Footprint(NamedTuple):
 
 
 def segments() -> frozenset[str]:
-    """Return the names of our rings in shared memory; a mapped one has none."""
+    """Return the names that our rings keep in shared memory; a mapped one has none.
+
+    Each has one for a moment while it is made, by whatever test runs beside this one.
+    """
+    left = _names()
+
+    def are_gone() -> bool:
+        nonlocal left
+        left &= _names()
+        return not left
+
+    with suppress(AssertionError):
+        eventually(are_gone, within_s=5.0)
+    return left
+
+
+def _names() -> frozenset[str]:
     return frozenset(name for name in os.listdir(_SHM) if name.startswith("ooblexd"))  # noqa: PTH208 # names are what is compared
 
 
 def footprint(appliance: Appliance) -> Footprint:
-    """Return what the daemon holds now; other processes' memory takes root to see."""
-    pids = {"supervisor": appliance.process.pid}
-    children = Path(f"/proc/{appliance.process.pid}/task/{appliance.process.pid}")
-    for pid in (children / "children").read_text().split():
-        pids[Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
-    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids.values()]
-    return Footprint(
-        segments(),
-        {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()},  # noqa: PTH208 # likewise
-        sum(int(kib) * 1024 for text in rollups for kib in _PSS.findall(text)),
-    )
+    """Return what the daemon holds now; other processes' memory takes root to see.
+
+    A worker that ends meanwhile holds nothing.
+    """
+    supervisor = appliance.process.pid
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
+    descriptors, pss_bytes = {}, 0
+    for pid in (supervisor, *children.split()):
+        proc = Path(f"/proc/{pid}")
+        with suppress(FileNotFoundError, ProcessLookupError):
+            name = (proc / "comm").read_text().strip()
+            rollup = (proc / "smaps_rollup").read_text()
+            count = len(os.listdir(proc / "fd"))  # noqa: PTH208 # likewise
+            descriptors["supervisor" if pid == supervisor else name] = count
+            pss_bytes += sum(int(kib) * 1024 for kib in _PSS.findall(rollup))
+    return Footprint(segments(), descriptors, pss_bytes)
 
 
 def footprint_at_rest(appliance: Appliance) -> Footprint:
