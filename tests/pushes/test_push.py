@@ -58,8 +58,9 @@ def test_a_server_gets_the_picture_and_a_silent_track(server: RtmpServer) -> Non
     require_ffmpeg()
     with fed(push_to(f"{server.url}/live/key"), Picture()) as push:
         await_state(push, PushState.RUNNING)
-        assert probed(f"{server.url}/live/key") == ["aac", "h264 320x180"]
-        assert push.status.sent > 10
+        expected = ["aac", "h264 320x180"]
+        eventually(lambda: probed(f"{server.url}/live/key") == expected)
+        eventually(lambda: push.status.sent > 10)
         assert push.status.reason == ""
 
 

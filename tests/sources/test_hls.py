@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 import av.stream
@@ -20,8 +19,8 @@ from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from ooblexd.errors import SourceUnavailableError
 from ooblexd.sources import Source, SourceOptions, open_source
 from ooblexd.sources.probe import probe
-from tests.sources.test_sound import loud, watch
-from tests.support.beeps import beeping, beginnings
+from tests.sources.test_sound import assert_in_sync, watch
+from tests.support.beeps import beeping
 from tests.support.cameras import require_ffmpeg
 from tests.support.processes import eventually
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from ooblexd.audio import AudioPacket
 
-OPTIONS = SourceOptions(open_timeout_s=5.0)
+OPTIONS = SourceOptions(open_timeout_s=15.0)
 ENCODE = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p")
 SEGMENTS = {
     "ts": (),
@@ -104,6 +103,15 @@ def segment(path: Path) -> None:
     subprocess.run(["ffmpeg", "-v", "error", *source, *ENCODE, path], check=True)
 
 
+def pauses(handed_ns: list[int]) -> int:
+    """Count the gaps between pictures that come a segment at a time.
+
+    A segment is a second long, so there would be one a segment. Two may be because the
+    machine has stopped for as long.
+    """
+    return sum(b - a > 0.7 * NS_PER_S for a, b in pairwise(handed_ns))
+
+
 def read_all(source: Source) -> None:
     while True:
         source.read()
@@ -116,9 +124,8 @@ def test_a_live_playlist_is_shown_picture_by_picture_from_its_end(
     with live(tmp_path, *SEGMENTS[kind]):
         before = listed(tmp_path)
         source = open_source(f"{server}/index.m3u8", OPTIONS)
-        first, until_ns = source.read(), monotonic_ns() + 3 * NS_PER_S
-        handed_ns = []
-        while monotonic_ns() < until_ns:
+        first, handed_ns = source.read(), []
+        for _ in range(125):
             source.read()
             handed_ns.append(monotonic_ns())
         source.close()
@@ -126,8 +133,8 @@ def test_a_live_playlist_is_shown_picture_by_picture_from_its_end(
     start_ns = 1.4 * NS_PER_S if kind == "ts" else 0  # where ffmpeg's clock begins
     assert first.pts_ns >= (before - 1.5) * NS_PER_S + start_ns
     assert source.description.has_b_frames == (kind == "fmp4")
-    assert 50 <= len(handed_ns) <= 90  # of 75
-    assert max(b - a for a, b in pairwise(handed_ns)) < 0.7 * NS_PER_S
+    assert 4 * NS_PER_S < handed_ns[-1] - handed_ns[0] < 15 * NS_PER_S  # of five
+    assert pauses(handed_ns) <= 2
 
 
 def test_a_playlist_that_stops_is_noticed(tmp_path: Path, server: str) -> None:
@@ -154,7 +161,7 @@ def test_a_source_that_is_closed_does_not_wait_for_the_next_segment(
 
     source.close()
 
-    assert monotonic_ns() - start_ns < NS_PER_S
+    assert monotonic_ns() - start_ns < 10 * NS_PER_S  # of thirty
 
 
 def test_what_was_read_to_its_end_is_played_to_its_end(
@@ -180,18 +187,20 @@ def test_what_was_read_to_its_end_is_played_to_its_end(
 
 def test_a_discontinuity_is_played_over(tmp_path: Path, server: str) -> None:
     segment(tmp_path / "a.ts")
-    both = "#EXTINF:1.0,\na.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:1.0,\na.ts"
-    (tmp_path / "index.m3u8").write_text(ENDED.format(segments=both))
+    segments = "\n#EXT-X-DISCONTINUITY\n".join(["#EXTINF:1.0,\na.ts"] * 4)
+    (tmp_path / "index.m3u8").write_text(ENDED.format(segments=segments))
     source = open_source(f"{server}/index.m3u8", OPTIONS)
 
     handed_ns = []
-    for _ in range(48):
-        source.read()
-        handed_ns.append(monotonic_ns())
+    with contextlib.suppress(SourceUnavailableError):  # it lists nothing new
+        while True:
+            source.read()
+            handed_ns.append(monotonic_ns())
     source.close()
 
-    assert 1.5 * NS_PER_S < handed_ns[-1] - handed_ns[0] < 4 * NS_PER_S
-    assert max(b - a for a, b in pairwise(handed_ns)) < 0.7 * NS_PER_S
+    assert 40 <= len(handed_ns) <= 100  # a busy machine passes some over
+    assert 3.5 * NS_PER_S < handed_ns[-1] - handed_ns[0] < 15 * NS_PER_S
+    assert pauses(handed_ns) <= 2
 
 
 @pytest.mark.parametrize(
@@ -235,7 +244,7 @@ def test_sound_is_heard_with_the_pictures_of_its_moment(
         source.close()
 
     assert {(one.sample_rate, one.channels) for one in heard} == {(48_000, 1)}
-    assert_begins_together(heard, seen)
+    assert_in_sync(heard, seen, within_s=0.05)
 
 
 def test_of_several_renditions_the_default_is_heard_and_no_other_fetched(
@@ -259,21 +268,7 @@ def test_of_several_renditions_the_default_is_heard_and_no_other_fetched(
         source.close()
 
     assert {one.channels for one in heard} == {2}
-    assert_begins_together(heard, seen)
+    assert_in_sync(heard, seen, within_s=0.05)
     asked = {path for path in web.asked[since:] if path.endswith(".ts")}
     if hasattr(av.stream, "Discard"):
         assert {path[:3] for path in asked} == {"/s0", "/s3"}
-
-
-def assert_begins_together(
-    heard: list[AudioPacket], seen: list[tuple[int, bool]]
-) -> None:
-    flashes = beginnings(at_ns / NS_PER_S for at_ns, is_flash in seen if is_flash)
-    beeps = beginnings(at_ns / NS_PER_S for at_ns in loud(heard, "aac"))
-    offsets_s = [
-        min(abs(beep_s - flash_s) for beep_s in beeps)
-        for flash_s in flashes
-        if seen[10][0] < flash_s * NS_PER_S < seen[-10][0]
-    ]
-    assert len(offsets_s) >= 2
-    assert median(offsets_s) < 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.cameras import require_ffmpeg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUICK = SourceOptions(open_timeout_s=5.0, read_timeout_s=1.0)
+PATIENT = SourceOptions(open_timeout_s=15.0, read_timeout_s=15.0)
 
 
 def free_port() -> int:
@@ -47,7 +48,7 @@ def read_to_the_end(source: Source) -> None:
 def test_what_an_encoder_sends_is_read(host: str) -> None:
     port = free_port()
     with encoder(port, "-c:v", "copy"):
-        source = open_source(f"udp://{host}:{port}", QUICK)
+        source = open_source(f"udp://{host}:{port}", PATIENT)
         pictures = [source.read() for _ in range(20)]
         source.close()
 
@@ -59,7 +60,7 @@ def test_h265_is_read_too() -> None:
     fast = ("-vf", "scale=320:180", "-c:v", "libx265", "-preset", "ultrafast")
     quiet = ("-x265-params", "log-level=error:keyint=15")
     with encoder(port, *fast, *quiet):
-        source = open_source(f"udp://127.0.0.1:{port}", QUICK)
+        source = open_source(f"udp://127.0.0.1:{port}", PATIENT)
         assert source.description.codec == "hevc"
         assert source.read().width == 320
         source.close()
@@ -68,8 +69,8 @@ def test_h265_is_read_too() -> None:
 def test_an_encoder_that_stops_is_noticed() -> None:
     port = free_port()
     with encoder(port, "-c:v", "copy") as process:
-        source = open_source(f"udp://127.0.0.1:{port}", QUICK)
-        source.read()
+        options = replace(PATIENT, read_timeout_s=1.0)
+        source = open_source(f"udp://127.0.0.1:{port}", options)
         process.kill()
         with pytest.raises(SourceUnavailableError) as caught:
             read_to_the_end(source)
@@ -89,5 +90,5 @@ def test_what_is_no_transport_stream_is_told() -> None:
     sound = ["-re", "-f", "lavfi", "-i", "sine", "-f", "s16le", target]
     with subprocess.Popen(["ffmpeg", "-v", "quiet", *sound]) as noise:
         with pytest.raises(SourceUnavailableError):
-            open_source(f"udp://127.0.0.1:{port}", QUICK)
+            open_source(f"udp://127.0.0.1:{port}", SourceOptions(open_timeout_s=5.0))
         noise.kill()

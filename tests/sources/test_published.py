@@ -28,19 +28,26 @@ URL = "{}-listen://127.0.0.1:1935/cam"
 
 @contextlib.contextmanager
 def published(
-    protocol: ListenProtocol = "rtmp", options: SourceOptions | None = None
+    protocol: ListenProtocol = "rtmp",
+    options: SourceOptions | None = None,
+    silence_s: float = 20.0,
 ) -> Iterator[tuple[Source, str]]:
-    """Lend a source, and the URL by which it is published."""
+    """Lend a source, and the URL by which it is published.
+
+    Who publishes is a process of its own, and nothing when it is stopped; so it is
+    parted with after ``silence_s``, which is longer than in earnest.
+    """
     door = Door()
     options = replace(options or SourceOptions(), door=door)
     source = open_source(URL.format(protocol), options)
-    with front(protocol, door) as port:
+    with front(protocol, door) as port, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ooblexd.sources.published.SILENCE_S", silence_s)
         yield source, f"{protocol}://127.0.0.1:{port}/live/cam"
         door.close()
         source.close()
 
 
-def read_soon(source: Source, within_s: float = 10.0) -> Picture:
+def read_soon(source: Source, within_s: float = 20.0) -> Picture:
     """Return the next picture, however often the source says that it waits."""
     until_ns = monotonic_ns() + int(within_s * 1e9)
     while monotonic_ns() < until_ns:
@@ -123,17 +130,17 @@ def test_the_newest_publisher_is_seen_and_the_former_cut_off() -> None:
     with published() as (source, url), ffmpeg(url) as former:
         assert read_soon(source).width == 1280
         with gstreamer(url):
-            while source.read().width != 320:
+            while read_soon(source).width != 320:
                 pass
-            assert former.wait(10) != 0
+            assert former.wait(20) != 0
 
 
 def test_one_who_falls_silent_is_gone_and_may_come_again() -> None:
-    with published() as (source, url):
+    with published(silence_s=4.0) as (source, url):
         with ffmpeg(url) as process:
             read_soon(source)
             process.send_signal(19)  # SIGSTOP: the connection stays
-            assert why_it_waits(source) == "the publisher has sent no video for 2 s"
+            assert why_it_waits(source) == "the publisher has sent no video for 4 s"
         with ffmpeg(url):
             assert read_soon(source).width == 1280
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from tests.support.processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUICK = SourceOptions(open_timeout_s=5.0, read_timeout_s=1.0)
+PATIENT = SourceOptions(open_timeout_s=15.0, read_timeout_s=15.0)
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 CONFIG = """
 load_module {module};
@@ -70,31 +71,34 @@ def read_to_the_end(source: Source) -> None:
 
 def test_a_stream_of_a_server_is_read_at_its_rate(server: str) -> None:
     with publisher(f"{server}/cam"):
-        source = open_source(f"{server}/cam", QUICK)
+        source = open_source(f"{server}/cam", PATIENT)
         assert (source.description.width, source.description.height) == (1280, 720)
         for _ in range(30):
             source.read()  # what had come before it was open comes at once
-        since_ns = monotonic_ns()
-        pictures = [source.read() for _ in range(30)]
-        took_s = (monotonic_ns() - since_ns) / 1e9
-        source.close()
 
-    assert 0.7 < took_s < 3  # a busy machine may stop for a while
-    ages_ns = [monotonic_ns() - picture.capture_ns for picture in pictures[-1:]]
-    assert ages_ns[0] < 1e9
+        def is_at_its_rate() -> bool:
+            since_ns, ages_ns = monotonic_ns(), []
+            for _ in range(30):
+                picture = source.read()
+                ages_ns.append(monotonic_ns() - picture.capture_ns)
+            took_s = (monotonic_ns() - since_ns) / 1e9
+            return 0.7 < took_s < 3 and max(ages_ns) < 1e9
+
+        eventually(is_at_its_rate)  # a busy machine stops, and catches up after
+        source.close()
 
 
 def test_sound_beside_the_picture_is_passed_over(server: str) -> None:
     sound = ("-f", "lavfi", "-i", "sine=frequency=440", "-c:a", "aac", "-shortest")
     with publisher(f"{server}/loud", *sound):
-        source = open_source(f"{server}/loud", QUICK)
+        source = open_source(f"{server}/loud", PATIENT)
         assert [source.read().width for _ in range(10)] == [1280] * 10
         source.close()
 
 
 def test_a_publisher_that_vanishes_is_noticed(server: str) -> None:
     with publisher(f"{server}/gone") as process:
-        source = open_source(f"{server}/gone", QUICK)
+        source = open_source(f"{server}/gone", replace(PATIENT, read_timeout_s=4.0))
         source.read()
         process.kill()
         with pytest.raises(SourceUnavailableError):
@@ -110,13 +114,13 @@ def test_a_key_that_nobody_publishes_is_waited_for_and_told(server: str) -> None
 
 def test_no_server_is_told() -> None:
     with pytest.raises(SourceUnavailableError) as caught:
-        open_source("rtmp://127.0.0.1:1/live/cam", QUICK)
+        open_source("rtmp://127.0.0.1:1/live/cam", PATIENT)
     assert caught.value.reason == "connection refused"
 
 
 def test_a_probe_says_what_it_is(server: str) -> None:
     with publisher(f"{server}/probed"):
-        report = probe(f"{server}/probed", QUICK, watch_s=1.0)
+        report = probe(f"{server}/probed", PATIENT, watch_s=1.0)
 
     assert report.ok, report.reason
     assert report.video is not None

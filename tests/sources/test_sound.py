@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import av
@@ -15,7 +16,7 @@ from ooblexd.sources import SourceOptions, open_source
 from ooblexd.sources.media_clock import MediaClock
 from tests.sources.test_mpegts import free_port
 from tests.sources.test_published import published, read_soon
-from tests.support.beeps import BRIGHT, LOUD, beeping, beeping_encoder
+from tests.support.beeps import BRIGHT, LOUD, beeping, beeping_encoder, beginnings
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ooblexd.plan import ListenProtocol
     from ooblexd.sources import Source
 
-OPTIONS = SourceOptions(open_timeout_s=5.0, read_timeout_s=1.0)
+OPTIONS = SourceOptions(open_timeout_s=15.0, read_timeout_s=15.0)
 
 
 def test_what_arrives_late_is_as_old_as_what_arrived_in_time() -> None:
@@ -51,9 +52,9 @@ def test_without_a_picture_sound_has_the_time_of_its_arrival() -> None:
 
 
 def watch(source: Source, heard: list[AudioPacket]) -> list[tuple[int, bool]]:
-    """Return of each picture of three seconds its time and if it flashes."""
+    """Return of each picture of six seconds its time and if it flashes."""
     seen = []
-    for _ in range(75):
+    for _ in range(150):
         picture = read_soon(source)
         seen.append((picture.capture_ns, picture.planes().y.mean() > BRIGHT))
     assert heard
@@ -61,7 +62,7 @@ def watch(source: Source, heard: list[AudioPacket]) -> list[tuple[int, bool]]:
 
 
 def listen(*codec: str) -> tuple[list[AudioPacket], list[tuple[int, bool]]]:
-    """Return three seconds of sound, and of each picture its time and if it flashes."""
+    """Return six seconds of sound, and of each picture its time and if it flashes."""
     heard: list[AudioPacket] = []
     port = free_port()
     with beeping_encoder(port, *codec):
@@ -107,14 +108,24 @@ def test_who_publishes_is_heard_when_it_is_seen(protocol: ListenProtocol) -> Non
     assert_in_sync(heard, seen)
 
 
-def assert_in_sync(heard: list[AudioPacket], seen: list[tuple[int, bool]]) -> None:
-    flashes = [at_ns for at_ns, is_flash in seen if is_flash]
-    beeps = loud(heard, heard[0].codec.name.lower())
-    start_ns, end_ns = seen[20][0], seen[-20][0]
-    for at_ns in (at for at in beeps if start_ns < at < end_ns):
-        nearest_ns = min(abs(at_ns - flash_ns) for flash_ns in flashes)
-        assert nearest_ns < 150 * NS_PER_MS
-    assert beeps
+def assert_in_sync(
+    heard: list[AudioPacket], seen: list[tuple[int, bool]], within_s: float = 0.15
+) -> None:
+    """Compare each flash that was seen with the beep next to it.
+
+    A busy machine passes a picture over, and with two or three of them a whole flash;
+    and where it stops for a second, one is as late as that.
+    """
+    flashes = beginnings(at_ns / NS_PER_S for at_ns, is_flash in seen if is_flash)
+    named = heard[0].codec.name.lower()
+    beeps = beginnings(at_ns / NS_PER_S for at_ns in loud(heard, named))
+    offsets_s = [
+        min(abs(beep_s - flash_s) for beep_s in beeps)
+        for flash_s in flashes
+        if seen[10][0] < flash_s * NS_PER_S < seen[-10][0]
+    ]
+    assert len(offsets_s) >= 3
+    assert median(offsets_s) < within_s
 
 
 def test_a_file_is_heard_as_it_is_seen_round_after_round(tmp_path: Path) -> None:
