@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 FFMPEG = "ffmpeg -v error -re -f lavfi -i testsrc=size={size}:rate=25"
 GST = "gst-launch-1.0 -q videotestsrc is-live=true num-buffers=100 ! "
-QUICK = SourceOptions(open_timeout_s=3.0, read_timeout_s=0.5)
+PATIENT = SourceOptions(open_timeout_s=15.0, read_timeout_s=15.0)
 
 
 def python(script: str) -> str:
     return f"exec:{shlex.join([sys.executable, '-c', script])}"
 
 
-def reason_of(url: str, options: SourceOptions = QUICK) -> str:
+def reason_of(url: str, options: SourceOptions = PATIENT) -> str:
     with pytest.raises(SourceUnavailableError) as caught:
         read_to_the_end(url, options)
     return caught.value.reason
