@@ -124,8 +124,10 @@ def test_a_live_playlist_is_shown_picture_by_picture_from_its_end(
     with live(tmp_path, *SEGMENTS[kind]):
         before = listed(tmp_path)
         source = open_source(f"{server}/index.m3u8", OPTIONS)
-        first, handed_ns = source.read(), []
-        for _ in range(125):
+        handed_ns: list[int] = []
+        first = source.read()
+        until_ns = monotonic_ns() + 20 * NS_PER_S
+        while len(handed_ns) < 125 and monotonic_ns() < until_ns:
             source.read()
             handed_ns.append(monotonic_ns())
         source.close()
