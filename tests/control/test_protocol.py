@@ -15,7 +15,7 @@ from tests.support.processes import eventually
 if TYPE_CHECKING:
     from tests.support.control import ControlBench
 
-PATIENCE_S = 0.4
+PATIENCE_S = 1.5  # which a client that behaves keeps on a busy machine
 PLACES = 8
 
 
@@ -57,7 +57,7 @@ def test_who_does_not_ask_is_not_waited_for(
 
 def test_a_byte_now_and_then_does_not_renew_patience(impatient: ControlBench) -> None:
     with connect(impatient, b"GET / HTTP/1.1\r\n") as end:
-        end.settimeout(PATIENCE_S / 10)
+        end.settimeout(0.04)
 
         def has_ended() -> bool:
             try:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 BLUR = effect_plan("blur_faces")
 PIXELATE = effect_plan("pixelate_faces")
 DEMO = StreamPlan("demo", "demo:")
-_ANSWER_WITHIN_S = 15.0
+_ANSWER_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Daemon:
     def stop(self) -> int:
         """Stop as systemd does and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(20)
 
     def apply(self, plan: StreamPlan) -> tuple[str, int, int]:
         """Add or change a stream; return error, needed and free bytes."""
@@ -165,7 +165,7 @@ class Daemon:
         return base64.b64decode(self._ask(ask="jpeg", stream=stream, verdict=verdict))
 
     def wait_live(
-        self, stream: str = "demo", after: int = 0, within_s: float = 15.0
+        self, stream: str = "demo", after: int = 0, within_s: float = 30.0
     ) -> None:
         """Return once a live picture follows the first ``after`` ones."""
         eventually(
