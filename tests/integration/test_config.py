@@ -105,7 +105,7 @@ def test_reloads_and_two_clients_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_what_runs_is_what_the_file_says_however_control_dies(tmp_path: Path) -> None:
     def kill_control() -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(daemon.pid_of("control"), signal.SIGKILL)
+            daemon.kill("control")
 
     with Appliance(tmp_path, IDLE) as daemon:
         done = while_patching(daemon, kill_control)

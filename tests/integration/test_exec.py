@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +73,7 @@ def test_nothing_that_a_command_has_started_outlives_its_worker(
         eventually(lambda: len(pids_in(tmp_path)) == MEMBERS)
         before = pids_in(tmp_path)
         if ending == "worker killed":
-            os.kill(daemon.pid_of("ingest:cam"), signal.SIGKILL)
+            daemon.kill("ingest:cam")
         elif ending == "daemon killed":
             daemon.process.kill()
         else:

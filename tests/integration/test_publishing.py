@@ -219,8 +219,7 @@ def test_two_streams_cannot_have_the_same_name_on_a_port(box: Box) -> None:
 def test_it_comes_again_whoever_dies(box: Box, worker: str) -> None:
     with ffmpeg(f"{box.url}/door") as process:
         box.await_state("door", "running")
-        killed = box.appliance.pid_of(worker)
-        os.kill(killed, signal.SIGKILL)
+        killed = box.appliance.kill(worker)
         eventually(lambda: box.appliance.pid_of(worker) not in (0, killed))
         if worker == "control":
             box.await_state("door", "running")

@@ -61,9 +61,7 @@ def test_a_file_that_cannot_be_read_yet_holds_nobody_up(tmp_path: Path) -> None:
         os.mkfifo(daemon.config)
         daemon.process.send_signal(signal.SIGHUP)
         with daemon.config.open("w") as writing:  # as soon as somebody reads
-            former = daemon.pid_of("ingest:demo")
-
-            os.kill(former, signal.SIGKILL)
+            former = daemon.kill("ingest:demo")
 
             eventually(lambda: daemon.pid_of("ingest:demo") not in (0, former))
             writing.write(DEMO_TOML + '\n[streams.yard]\nsource = "demo:"\n')

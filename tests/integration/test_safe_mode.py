@@ -97,7 +97,7 @@ def test_why_a_reload_failed_is_told_until_a_good_one(tmp_path: Path) -> None:
         eventually(lambda: state(daemon, "demo") == "running", 30)
         reload(daemon, TYPO)
         eventually(lambda: config_check(daemon)["status"] == "degraded")
-        os.kill(daemon.pid_of("control"), signal.SIGKILL)  # its next life is told too
+        daemon.kill("control")  # its next life is told too
         eventually(lambda: "fsp" in reason_of_whoever_answers(daemon))
         assert state(daemon, "demo") == "running"
 

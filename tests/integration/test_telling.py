@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -45,9 +46,11 @@ def test_a_signal_to_every_process_is_a_stop_and_no_fault(tmp_path: Path) -> Non
     with Appliance(tmp_path) as daemon:
         eventually(lambda: daemon.stream("demo")["state"] == "running")
         names = ("ingest:demo", "inference:0", "output:demo", "control")
+        eventually(lambda: all(map(daemon.pid_of, names)))
         workers = [daemon.pid_of(name) for name in names]
         for pid in (daemon.process.pid, *workers):
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # the first stops the others
+                os.kill(pid, signal.SIGTERM)
         assert daemon.process.wait(15) == 0
 
     assert {event["level"] for event in events(daemon)} == {"info"}, daemon.log()

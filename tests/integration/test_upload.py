@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,8 +131,7 @@ def test_the_ring_outlives_who_writes_and_who_reads_it(
 ) -> None:
     with Sender(appliance) as sender:
         eventually(lambda: state(appliance) == "running")
-        killed = appliance.pid_of(worker)
-        os.kill(killed, signal.SIGKILL)
+        killed = appliance.kill(worker)
         eventually(lambda: appliance.pid_of(worker) not in (0, killed))
         with MjpegViewer(appliance.port, "desk") as viewer:
             eventually(lambda: len(set(live_numbers(viewer))) >= 10)

@@ -148,6 +148,19 @@ class Appliance:
                         return int(pid)
         return 0
 
+    def kill(self, worker: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a worker a signal, once there is one, and return its process."""
+        pid = 0
+
+        def is_there() -> bool:
+            nonlocal pid
+            pid = self.pid_of(worker)
+            return pid != 0
+
+        eventually(is_there)
+        os.kill(pid, number)
+        return pid
+
     def _answers(self) -> bool:
         try:
             return self.request("GET", "/healthz").status_code == 200
