@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 JPEG_START = b"\xff\xd8"
 NOTHING_YET = "# streams come by the API\n"
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,19 @@ def remove(appliance: Appliance, name: str) -> None:
     assert answer.status_code == 204, answer.text
 
 
+def live_snapshot(appliance: Appliance, name: str) -> httpx.Response:
+    """Return the first that is live; on a busy machine another may be a cover."""
+    answer = httpx.Response(204)
+
+    def is_live() -> bool:
+        nonlocal answer
+        answer = appliance.request("GET", f"/streams/{name}/snapshot.jpg")
+        return bool(answer.headers.get("x-picture") == "live")
+
+    eventually(is_live)
+    return answer
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("codec", ["h264", "h265", "mjpeg"])
 def test_camera_with_digest_login_is_shown_live(
@@ -58,9 +72,8 @@ def test_camera_with_digest_login_is_shown_live(
 
     with MjpegViewer(appliance.port, name) as viewer:
         eventually(lambda: viewer.pictures().count("live") > 5)
-    snapshot = appliance.request("GET", f"/streams/{name}/snapshot.jpg")
+    snapshot = live_snapshot(appliance, name)
 
-    assert snapshot.headers["x-picture"] == "live"
     assert snapshot.content.startswith(JPEG_START)
     assert PASSWORD not in appliance.request("GET", "/api/v1/streams").text
     remove(appliance, name)
@@ -81,14 +94,16 @@ def test_owner_is_told_why_a_camera_fails(
 
     with MjpegViewer(appliance.port, "failing") as viewer:
         eventually(lambda: appliance.stream("failing")["state"] == "down")
+        eventually(lambda: viewer.last() == "slate")
         since = len(viewer.parts)
-        eventually(lambda: viewer.pictures()[since:] == ["slate"])
+        eventually(lambda: len(viewer.parts) > since)
+        assert set(viewer.pictures()[since:]) == {"slate"}
 
     assert reason in str(appliance.stream("failing")["reason"])
     health = appliance.request("GET", "/health")
     assert health.json()["status"] == "degraded"
     assert reason in health.text
-    assert reason in appliance.log()
+    eventually(lambda: reason in appliance.log())
     refused = appliance.request("GET", "/streams/failing/snapshot.jpg")
     assert refused.status_code == 503
     assert reason in refused.text

@@ -42,7 +42,7 @@ TOML = TWO_STREAMS.replace('"demo:"', '"demo:"\nmax_fps = 10')
 WORKERS = ("ingest:door", "inference:0", "output:door")
 SIGNALS = [signal.SIGKILL, signal.SIGSTOP]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,8 @@ def test_streams_of_another_inference_worker_lose_nothing(
         eventually(lambda: len(viewer.parts) > since + 10)
 
     # On a busy machine a frame may come late, which is held; nothing more happens.
-    assert set(viewer.pictures()[1:]) <= {"live", "held"}
+    shown = viewer.pictures()
+    assert set(shown[shown.index("live") :]) <= {"live", "held"}
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -19,7 +19,7 @@ STREAMS, AT_ONCE = 50, 5
 NOTHING_YET = "# streams come by the API\n"
 GROWN_BYTES = 24 << 20  # of caches, once: a leak of rings would be far more
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 def come_and_go(daemon: Appliance, first: int) -> None:

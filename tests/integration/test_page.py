@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Point = tuple[float, float]
 
 pytestmark = pytest.mark.timeout(90)
-WITHIN_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,7 @@ def test_a_browser_shows_the_demo_live_and_complains_of_nothing(
         card = card_of(page)
 
         expect(card.locator("h2")).to_have_text("demo")
-        expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        expect(card.locator(".badge")).to_contain_text("Live")
         expect(card.locator("canvas")).to_be_visible()
 
 
@@ -94,7 +93,7 @@ def test_a_stream_that_waits_looks_like_no_fault(
     with open_page(browser, appliance.url) as page:
         card = card_of(page, "desk")
 
-        expect(card.locator(".badge")).to_have_text("Waiting", timeout=WITHIN_MS)
+        expect(card.locator(".badge")).to_have_text("Waiting")
         expect(card).to_contain_text("No picture has been sent yet")
 
 
@@ -103,7 +102,7 @@ def test_an_effect_is_switched_and_told_its_parameters_live(
 ) -> None:
     with open_page(browser, appliance.url) as page:
         card = card_of(page)
-        expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        expect(card.locator(".badge")).to_contain_text("Live")
 
         card.get_by_role("button", name="Pixelate faces", exact=True).click()
         eventually(lambda: effects_of(appliance) == ["pixelate_faces"])
@@ -126,18 +125,19 @@ def test_cards_keep_their_names_whole_and_their_trouble_to_themselves(
         name = card_of(page, "front-door-by-the-stairs").locator("h2")
         badge = card_of(page, "front-door-by-the-stairs").locator(".badge")
         demo = card_of(page)
-        expect(badge).to_have_text("Waiting", timeout=WITHIN_MS)
+        expect(badge).to_have_text("Waiting")
+        expect(demo.locator(".badge")).to_contain_text("Live")
         expect(demo.locator(".sound dd")).to_have_text("\N{EN DASH}")
         height = demo.evaluate("card => card.offsetHeight")
         push = {"push": ["rtmp://127.0.0.1:9/live/a-name-that-is-long/key"]}
         path = "/api/v1/streams/front-door-by-the-stairs"
         appliance.request("PATCH", path, push)
         trouble = card_of(page, "front-door-by-the-stairs").locator(".push")
-        expect(trouble).to_be_visible(timeout=WITHIN_MS)
+        expect(trouble).to_be_visible()
         assert demo.evaluate("card => card.offsetHeight") == height
 
         page.set_viewport_size({"width": 390, "height": 844})
-        expect(badge).to_be_visible(timeout=WITHIN_MS)
+        expect(badge).to_be_visible()
         assert name.evaluate("h2 => h2.getClientRects().length") == 1
         line = "parseFloat(getComputedStyle(h2).lineHeight)"
         assert name.evaluate(f"h2 => h2.offsetHeight < 1.5 * {line}")
@@ -147,7 +147,7 @@ def test_cards_keep_their_names_whole_and_their_trouble_to_themselves(
 def test_a_zone_is_drawn_on_the_picture(appliance: Appliance, browser: Browser) -> None:
     with open_page(browser, appliance.url) as page:
         card = card_of(page)
-        expect(card.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        expect(card.locator(".badge")).to_contain_text("Live")
 
         card.get_by_role("button", name="Privacy zone", exact=True).click()
         drag(page.locator("canvas.zones"), (0.25, 0.25), (0.5, 0.75))
@@ -184,11 +184,11 @@ def test_a_camera_is_added_and_removed(appliance: Appliance, browser: Browser) -
         page.get_by_role("button", name="Add a camera").first.click()
         page.get_by_label("Address").fill("demo:")
         page.get_by_label("Name").fill("yard")
-        expect(page.locator("#probe")).to_contain_text("H264, 1280", timeout=WITHIN_MS)
+        expect(page.locator("#probe")).to_contain_text("H264, 1280")
         page.get_by_role("button", name="Add", exact=True).click()
 
         yard = card_of(page, "yard")
-        expect(yard.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        expect(yard.locator(".badge")).to_contain_text("Live")
         assert effects_of(appliance, "yard") == ["blur_faces"]
         yard.get_by_role("button", name="Remove").click()
         page.get_by_role("button", name="Remove", exact=True).last.click()
@@ -201,7 +201,7 @@ def test_a_camera_that_is_down_takes_a_line_and_gets_another_address(
     add(appliance, "yard", "rtsp://admin:geheim@127.0.0.1:1/stream1")
     with open_page(browser, appliance.url, but="403") as page:
         yard = card_of(page, "yard")
-        expect(yard.locator(".badge")).to_have_text("No picture", timeout=WITHIN_MS)
+        expect(yard.locator(".badge")).to_have_text("No picture")
         expect(yard).to_contain_text("Connection refused")
         expect(yard).to_contain_text(re.compile(r"Tried for \d+ s, and on for ever"))
         assert height_of(yard) < 120
@@ -212,16 +212,16 @@ def test_a_camera_that_is_down_takes_a_line_and_gets_another_address(
         save = dialog.locator("button[type=submit]")
         expect(save).to_be_disabled()
         dialog.get_by_label("New URL").fill("rtsp://127.0.0.1:1/other")
-        expect(dialog).to_contain_text("Connection refused", timeout=WITHIN_MS)
+        expect(dialog).to_contain_text("Connection refused")
         expect(save).to_have_text("Save anyway")
         dialog.get_by_label("New URL").fill("file:/etc/passwd")
         expect(dialog).to_contain_text("Only the configuration file may name")
         expect(save).to_be_disabled()
         dialog.get_by_label("New URL").fill("demo:")
-        expect(dialog).to_contain_text("H264, 1280", timeout=WITHIN_MS)
+        expect(dialog).to_contain_text("H264, 1280")
         save.click()
 
-        expect(yard.locator(".badge")).to_contain_text("Live", timeout=WITHIN_MS)
+        expect(yard.locator(".badge")).to_contain_text("Live")
         assert height_of(yard) > 400
         assert appliance.stream("yard")["source"] == "demo:"
         assert appliance.stream("yard")["down_for_ms"] is None

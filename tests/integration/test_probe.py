@@ -38,14 +38,18 @@ def ask(appliance: Appliance, source: object, **more: object) -> httpx.Response:
     return httpx.post(f"{appliance.url}/api/v1/probe", json=body, timeout=40)
 
 
-def probes() -> list[int]:
+def probes(appliance: Appliance) -> list[int]:
+    """Return the processes that look at a source for this daemon, and no other."""
     found = []
+    control = appliance.pid_of("control")
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
+            parent = (path.parent / "status").read_text().partition("\nPPid:\t")[2]
         except OSError:
             continue
-        if b"probe" in words and b"ooblexd" in words:
+        is_ours = int(parent.split()[0]) == control
+        if is_ours and b"probe" in words and b"ooblexd" in words:
             found.append(int(path.parent.name))
     return found
 
@@ -109,7 +113,7 @@ def test_a_few_are_looked_at_at_once_while_control_serves(
     ]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(probes()) >= 3)
+    eventually(lambda: len(probes(appliance)) >= 3)
 
     refused = ask(appliance, "demo:")
 
@@ -136,9 +140,9 @@ def test_probe_ends_with_the_client_that_asked_for_it(
     )
     with socket.create_connection(("127.0.0.1", appliance.port)) as client:
         client.sendall(request + body)
-        eventually(lambda: len(probes()) == 1)
-        [pid] = probes()
+        eventually(lambda: len(probes(appliance)) == 1)
+        [pid] = probes(appliance)
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
 
-    eventually(lambda: not probes())
+    eventually(lambda: not probes(appliance))
     assert b"hunter2" not in command

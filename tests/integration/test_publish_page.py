@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-RTMP_PORT = free_port()
-TOML = f"""
+pytestmark = pytest.mark.timeout(120)
+
+TOML = """
 [http]
-allowed_hosts = ["{FAR_NAME}"]
+allowed_hosts = ["{far_name}"]
 
 [streams.desk]
 source = "whip:"
@@ -33,15 +34,23 @@ publish_key = "geheim"
 source = "demo:"
 
 [streams.yard]
-source = "rtmp-listen://0.0.0.0:{RTMP_PORT}/yard"
+source = "rtmp-listen://0.0.0.0:{port}/yard"
 publish_key = "geheim"
 """
 FRAMES = "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames"
 
 
 @pytest.fixture(scope="module")
-def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
-    with Appliance(tmp_path_factory.mktemp("publish"), TOML) as running:
+def rtmp_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def appliance(
+    tmp_path_factory: pytest.TempPathFactory, rtmp_port: int
+) -> Iterator[Appliance]:
+    toml = TOML.format(far_name=FAR_NAME, port=rtmp_port)
+    with Appliance(tmp_path_factory.mktemp("publish"), toml) as running:
         yield running
 
 
@@ -63,7 +72,6 @@ def await_state(appliance: Appliance, state: str) -> None:
     eventually(lambda: appliance.stream("desk")["state"] == state)
 
 
-@pytest.mark.timeout(90)
 def test_a_camera_comes_back_and_so_does_its_page(
     appliance: Appliance, browser: Browser
 ) -> None:
@@ -145,11 +153,11 @@ def test_without_https_it_says_what_is_missing(
     ],
 )
 def test_where_browsers_cannot_publish_it_says_how_else(
-    appliance: Appliance, browser: Browser, stream: str, why: str
+    appliance: Appliance, browser: Browser, rtmp_port: int, stream: str, why: str
 ) -> None:
     address = f"http://127.0.0.1:{appliance.port}/publish/{stream}"
     with open_page(browser, address) as page:
-        await_text(page, "#waiting", why.format(port=RTMP_PORT))
+        await_text(page, "#waiting", why.format(port=rtmp_port))
         await_text(page, "#waiting", 'set its source to "whip:"')
         assert not page.locator("#go").is_visible()
 

@@ -106,7 +106,7 @@ def test_what_is_published_is_seen_until_its_publisher_vanishes(box: Box) -> Non
             with ffmpeg(f"{box.url}/desk?token=long-secret"):
                 box.await_state("desk", "running")
         box.await_state("desk", "waiting")
-    assert slate_s < 4, "3 s, and what a busy machine adds"
+    assert slate_s < 10, "3 s, and what a busy machine adds"
     assert not box.restarts()
 
 

@@ -32,7 +32,7 @@ from tests.support.relay_network import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(60)  # two servers and a daemon come first
+pytestmark = pytest.mark.timeout(120)  # two servers and a daemon come first
 
 TOML = """
 [streams.door]
@@ -80,11 +80,20 @@ class Outpost:
             for one in answer.json()["items"]
         }
 
-    def watch(self, *servers: RTCIceServer) -> tuple[str, int]:
-        """Return the answer to an offer, and how many pictures came, at most ten."""
-        return self.network.inside("viewer", lambda: asyncio.run(self._watch(servers)))
+    def watch(self, *servers: RTCIceServer, within_s: float = 20.0) -> tuple[str, int]:
+        """Return the answer to an offer, and how many pictures came, at most ten.
 
-    async def _watch(self, servers: tuple[RTCIceServer, ...]) -> tuple[str, int]:
+        Args:
+            servers: That the viewer asks for its way.
+            within_s: How long it waits for each picture.
+        """
+        return self.network.inside(
+            "viewer", lambda: asyncio.run(self._watch(servers, within_s))
+        )
+
+    async def _watch(
+        self, servers: tuple[RTCIceServer, ...], within_s: float
+    ) -> tuple[str, int]:
         connection = RTCPeerConnection(RTCConfiguration(iceServers=list(servers)))
         transceiver = connection.addTransceiver("video", direction="recvonly")
         await connection.setLocalDescription(await connection.createOffer())
@@ -100,7 +109,7 @@ class Outpost:
         seen = 0
         try:
             while seen < 10:
-                await asyncio.wait_for(transceiver.receiver.track.recv(), 3)
+                await asyncio.wait_for(transceiver.receiver.track.recv(), within_s)
                 seen += 1
         except asyncio.TimeoutError:
             self.request("DELETE", answer.headers["location"])
@@ -123,7 +132,7 @@ def outpost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outpost]:
 def test_without_a_relay_they_do_not_meet(outpost: Outpost) -> None:
     outpost.use()
 
-    answer, seen = outpost.watch()
+    answer, seen = outpost.watch(within_s=3)
 
     assert f" {BOX} " in answer
     assert seen == 0

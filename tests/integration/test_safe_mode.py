@@ -128,7 +128,7 @@ def test_the_page_says_what_is_wrong_and_where(tmp_path: Path) -> None:
 
         reload(daemon, DEMO_TOML)
 
-        expect(banner).not_to_be_visible(timeout=30_000)
+        expect(banner).not_to_be_visible()
         expect(page.locator("article.card h2")).to_have_text("demo")
 
 

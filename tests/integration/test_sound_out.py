@@ -45,7 +45,7 @@ effects = []
 push = ["{server}/live/opus"]
 """
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")

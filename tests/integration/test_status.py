@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from ooblexd.status import Status, WorkerStatus
 
+pytestmark = pytest.mark.timeout(120)
+
 CAMERAS = """
 [streams.demo]
 source = "demo:"
@@ -276,7 +278,6 @@ class Terminal:
         os.close(self._fd)
 
 
-@pytest.mark.timeout(60)  # two daemons, one after the other
 def test_the_watch_outlives_a_restart_and_gives_the_terminal_back(
     tmp_path: Path,
 ) -> None:

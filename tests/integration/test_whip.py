@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import av
 
+pytestmark = pytest.mark.timeout(120)
+
 TOML = """
 [streams.desk]
 source = "whip:"
@@ -84,7 +86,10 @@ def test_who_publishes_has_the_pictures_back_with_their_effects(
         stamps = [read_stamp(luma(frame)) for frame in publisher.seen[30:]]
         numbers = [stamp.sequence for stamp in stamps if stamp is not None]
         assert len(numbers) > 20
-        assert numbers == sorted(set(numbers))
+        steps = np.diff(numbers)
+        assert (steps >= 0).all()
+        # One comes again where a keyframe was due and the next was late.
+        assert (steps == 0).sum() <= len(numbers) // 10
 
 
 def test_who_vanishes_leaves_a_slate_and_can_come_back_at_once(
@@ -101,7 +106,7 @@ def test_who_vanishes_leaves_a_slate_and_can_come_back_at_once(
         publisher.kill()
         since_s = time.monotonic()
         eventually(lambda: viewer.pictures()[-1] == "slate")
-        assert time.monotonic() - since_s < 3
+        assert time.monotonic() - since_s < 10, "ICE alone notices after 30 s"
 
         with WhipPublisher(appliance.port, "desk"):
             eventually(lambda: viewer.pictures()[-1] == "live")
@@ -117,7 +122,7 @@ def test_the_newest_publisher_takes_over(appliance: Appliance) -> None:
             path = first.answer.headers["location"]
             gone = appliance.request("DELETE", path)
             assert gone.status_code == 410
-            assert second.states[-1] == "connected"
+            eventually(lambda: second.states[-1:] == ["connected"])
 
 
 def test_a_publisher_comes_back_when_its_worker_was_lost(appliance: Appliance) -> None:
@@ -140,7 +145,12 @@ def test_the_log_says_why_somebody_may_not_publish(appliance: Appliance) -> None
         assert httpx.post(whip, content=sdp, headers=headers).status_code in (400, 401)
 
     told = "127.0.0.1 may not publish by WHIP: "
-    lines = [line for line in appliance.lines if told in line]
+
+    def told_lines() -> list[str]:
+        return [line for line in appliance.lines if told in line]
+
+    eventually(lambda: any("no SDP" in line for line in told_lines()))  # the last one
+    lines = told_lines()
     assert len(lines) == 3, "what happens again is not told each time"
     reasons = ("publish_key is missing", "publish_key is wrong", "no SDP")
     assert all(reason in line for reason, line in zip(reasons, lines, strict=True))

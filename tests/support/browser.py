@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
+
+expect.set_options(timeout=30_000)  # of whoever expects nothing else
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FAR_NAME = "box.test"
