@@ -59,6 +59,8 @@ def test_view_changes_live_covered_until_it_is_known_and_others_run_on(
 
             daemon.request("PATCH", "/api/v1/streams/demo", {"flip": "horizontal"})
             eventually(lambda: is_live_and_stamped(viewer.parts[-1], np.fliplr))
+            count = other.pictures().count("live")
+            eventually(lambda: other.pictures().count("live") > count + 1)
             assert set(other.pictures()) <= {"slate", "covered", "live", "held"}
             assert not other.has_ended.is_set()
             seen = other.pictures()

@@ -13,10 +13,9 @@ import pytest
 
 from ooblexd.effects.bgr import bgr_of
 from ooblexd.sources.demo import DEMO_CLIP
-from tests.support.appliance import Appliance
+from tests.support.appliance import DEMO_TOML, Appliance
 from tests.support.centerface import decode, faces_in, pictures_with_faces
 from tests.support.clips import DATA, clip
-from tests.support.faults import await_live
 from tests.support.processes import eventually
 from tests.support.viewer import MjpegViewer
 
@@ -48,7 +47,7 @@ HELD_S = 1  # that a face stays covered which is no longer seen
 DILATED = 2.5  # times the box that CenterFace finds
 ALTERED = 24  # of 255, which JPEG alone does not
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +109,18 @@ def test_without_faults_what_is_shown_is_live(seen: dict[str, MjpegViewer]) -> N
 def test_a_switch_between_effects_that_guard_the_same_covers_nothing(
     tmp_path: Path,
 ) -> None:
+    # So few that a busy machine, which may pause for a second, covers nothing.
+    toml = DEMO_TOML.replace("max_fps = 10", "max_fps = 1")
     with (
-        Appliance(tmp_path) as appliance,
+        Appliance(tmp_path, toml) as appliance,
         MjpegViewer(appliance.port, "demo") as viewer,
     ):
-        await_live(viewer)
+        eventually(lambda: viewer.last() == "live")
         for effects in (["pixelate_faces"], ["blur_faces"]):
-            since = len(viewer.parts)
             path = "/api/v1/streams/demo/effects"
             assert appliance.request("PUT", path, effects).status_code == 202
-            await_live(viewer, since + 30)
+            count = viewer.pictures().count("live")
+            eventually(lambda: viewer.pictures().count("live") > count + 4)  # noqa: B023 # called here
         shown = viewer.parts[viewer.pictures().index("live") :]
 
     assert {part.picture for part in shown} <= {"live", "held"}

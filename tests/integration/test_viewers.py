@@ -30,13 +30,13 @@ STALLED, RECONNECTING, GOOD = 30, 20, 47
 PATH = "/streams/door/stream.mjpg"
 GROWN_BYTES = 32 << 20  # what a hundred connections may cost
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture
 def appliance(tmp_path: Path) -> Iterator[Appliance]:
     clip = write_clip(tmp_path / "small.mp4")
-    toml = f'[streams.door]\nsource = "file:{clip}"\nmax_fps = 5\neffects = []\n'
+    toml = f'[streams.door]\nsource = "file:{clip}"\nmax_fps = 2\neffects = []\n'
     with Appliance(tmp_path, toml) as daemon:
         yield daemon
         assert daemon.stop() == 0
