@@ -33,7 +33,7 @@ effects = [{ effect = "blur_faces", mode = "tracked" }]
 """
 STREAMS = ["door", "yard"]
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,13 @@ def test_an_idle_stream_is_healthy_and_says_how_fast_its_source_is(
     await_idle(appliance, stream)
     eventually(lambda: appliance.stream(stream)["fps_in"] != 0)
 
-    told = appliance.stream(stream)
-    checks = appliance.request("GET", "/health").json()["checks"]
-    assert (told["state"], told["reason"]) == ("running", "")
-    assert checks[f"source:{stream}"]["status"] == "healthy"
+    def is_well() -> bool:
+        told = appliance.stream(stream)
+        checks = appliance.request("GET", "/health").json()["checks"]
+        status = checks[f"source:{stream}"]["status"]
+        return (told["state"], told["reason"], status) == ("running", "", "healthy")
+
+    eventually(is_well)
 
 
 def test_frames_that_nobody_wants_stay_with_ingest(appliance: Appliance) -> None:
@@ -165,4 +168,6 @@ def test_effects_may_change_while_nobody_looks(appliance: Appliance) -> None:
 
     assert answer.status_code == 202
     await_idle(appliance, "door")
-    assert appliance.request("GET", "/health").json()["status"] == "healthy"
+    eventually(
+        lambda: appliance.request("GET", "/health").json()["status"] == "healthy"
+    )
