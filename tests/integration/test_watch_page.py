@@ -84,7 +84,7 @@ def test_it_comes_back_by_itself_when_the_connection_is_lost(
         await_text(page, "#quality", "fps")
         page.evaluate(_NOTE_HIDDEN)
         former = hit(appliance, "output:demo", signal.SIGKILL)
-        page.wait_for_function("window.wasHidden")
+        eventually(lambda: page.evaluate("window.wasHidden === true"))
         eventually(lambda: is_replaced(appliance, "output:demo", former))
         await_text(page, "#quality", "fps")
         eventually(lambda: not is_hidden(page))
