@@ -167,8 +167,8 @@ def test_streams_of_another_inference_worker_lose_nothing(tmp_path: Path) -> Non
         Appliance(tmp_path, toml) as appliance,
         MjpegViewer(appliance.port, "yard") as viewer,
     ):
-        eventually(lambda: viewer.last() == "live")
-        count, former = viewer.pictures().count("live"), 0
+        eventually(lambda: viewer.pictures().count("live") > 2)
+        count, former, since = viewer.pictures().count("live"), 0, len(viewer.parts)
 
         def has_shown_more() -> bool:
             """Kill the other worker as soon as it is there: its streams show none."""
@@ -180,8 +180,7 @@ def test_streams_of_another_inference_worker_lose_nothing(tmp_path: Path) -> Non
         eventually(has_shown_more)
 
     # On a busy machine a frame may come late, which is held; nothing more happens.
-    shown = viewer.pictures()
-    assert set(shown[shown.index("live") :]) <= {"live", "held"}
+    assert set(viewer.pictures()[since:]) <= {"live", "held"}
 
 
 @pytest.mark.parametrize("number", SIGNALS)

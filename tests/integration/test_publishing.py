@@ -178,7 +178,7 @@ def test_ports_open_and_close_with_their_streams(box: Box) -> None:
     port = free_port()
     table = {"name": "more", "source": f"rtmp-listen://127.0.0.1:{port}/more"}
     with ffmpeg(f"{box.url}/door"), MjpegViewer(box.appliance.port, "door") as viewer:
-        eventually(lambda: len(live(viewer)) > 1)
+        eventually(lambda: len(live(viewer)) > 2)
         seen = len(viewer.parts)
         answer = box.appliance.request("POST", "/api/v1/streams", table)
         assert answer.status_code == 201, answer.text

@@ -47,7 +47,7 @@ def test_step_of_the_wall_clock_changes_dates_and_nothing_else(tmp_path: Path) -
         MjpegViewer(daemon.port, "door") as viewer,
     ):
         eventually(lambda: viewer.pictures().count("live") > 2)
-        seen = viewer.pictures().index("live")
+        seen = len(viewer.parts)
 
         for step_s in (3600, -3600, 0):
             clock.step(step_s)

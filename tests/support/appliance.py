@@ -30,7 +30,8 @@ max_fps = 10
 effects = ["blur_faces"]
 """
 # Guarded by what needs no network, and one picture a second, after which 2.5 s of
-# silence are none: no picture is covered because the machine is busy.
+# silence are none: no picture is covered because the machine is busy, once three are
+# seen, since which the daemon knows how slow it is.
 ZONE_TOML = """
 [streams.{name}]
 source = "demo:"
