@@ -81,7 +81,8 @@ class StreamReport:
         width: Of the source's picture, in pixels; 0 before the first.
         height: Of the source's picture, in pixels; 0 before the first.
         fps_in: Frames a second out of the source, over the last ten seconds.
-        fps_out: Frames a second that could be shown: live, held or covered.
+        fps_out: Frames a second that could be shown: live, held or covered; since
+            somebody looks, ten seconds at most.
         age_p50_ms: Median age of a frame when it is done; null while there is none.
         age_p99_ms: 99th percentile of that age; null while there is none.
         last_frame_age_ms: How long ago the source delivered; null before its first.

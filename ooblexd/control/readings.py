@@ -1,7 +1,9 @@
 """What the board says of a stream, read once a second and kept for ten.
 
-The rates and ages of a `StreamReading` are over that window. What the numbers mean for
-a person (running, down, and why) is decided by pure functions at the end.
+The rates and ages of a `StreamReading` are over that window, or since frames last began
+to pass: a stream at which somebody begins to look is not slow because it has rested.
+What the numbers mean for a person (running, down, and why) is decided by pure functions
+at the end.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ooblexd.clock import NS_PER_MS, NS_PER_S, monotonic_ns
@@ -100,6 +103,7 @@ class Rates:
 
 class _Sample(NamedTuple):
     at_ns: int
+    is_at_rest: bool
     frames_in: int
     frames_out: int
     output_age: Histogram
@@ -138,6 +142,8 @@ class StreamPages:
         self._samples.append(
             _Sample(
                 now_ns,
+                self.is_idle
+                or stages["ingest"].words[StageWord.STATE] != SourceState.RUNNING,
                 _delivered(stages["ingest"]),
                 stages["output"].words[StageWord.FRAMES_OUT],
                 read_histogram(stages["output"], StageWord.AGE),
@@ -149,7 +155,7 @@ class StreamPages:
         """Return the numbers of the window; zeros while it is empty."""
         if len(self._samples) < 2:  # noqa: PLR2004 # a rate is between two moments
             return Rates()
-        first, last = self._samples[0], self._samples[-1]
+        first, last = self._beginning(), self._samples[-1]
         span_s = (last.at_ns - first.at_ns) / NS_PER_S
         age = last.output_age.since(first.output_age)
         if not any(age.counts):
@@ -160,6 +166,15 @@ class StreamPages:
             age_p50_ms=_ms(age.quantile_s(0.5)),
             age_p99_ms=_ms(age.quantile_s(0.99)),
         )
+
+    def _beginning(self) -> _Sample:
+        """Return the moment since which frames pass; the oldest where none do now."""
+        passing = list(
+            takewhile(lambda one: not one.is_at_rest, reversed(self._samples))
+        )
+        if not passing:
+            return self._samples[0]
+        return passing[-1] if len(passing) > 1 else self._samples[-2]
 
     @property
     def required_revision(self) -> int:

@@ -68,6 +68,26 @@ def test_a_source_that_fell_silent_is_down(pages: StreamPages) -> None:
     assert verdict.reason == "the source delivers nothing for 4 s"
 
 
+def test_who_begins_to_look_is_told_how_fast_it_is_now(pages: StreamPages) -> None:
+    inference, output = pages.stages["inference"], pages.stages["output"]
+    for second in range(14):
+        inference.words[StageWord.IS_IDLE] = int(second < 10)
+        output.words[StageWord.FRAMES_OUT] += 30 if second >= 10 else 0
+        pages.sample(second * NS_PER_S)
+
+    assert pages.rates().fps_out == 30
+
+
+def test_a_stream_at_rest_is_told_how_fast_it_was(pages: StreamPages) -> None:
+    inference, output = pages.stages["inference"], pages.stages["output"]
+    for second in range(11):
+        inference.words[StageWord.IS_IDLE] = int(second > 5)
+        output.words[StageWord.FRAMES_OUT] += 30 if second <= 5 else 0
+        pages.sample(second * NS_PER_S)
+
+    assert pages.rates().fps_out == 15
+
+
 def test_what_nobody_wanted_is_counted_apart_too(pages: StreamPages) -> None:
     StageCounters(pages.stages["inference"]).drop(DropReason.IDLE, 5)
     StageCounters(pages.stages["output"]).drop(DropReason.STALE)
