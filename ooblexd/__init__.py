@@ -58,7 +58,8 @@ Reading order:
    `supervisor.standing`, `supervisor.report`, `supervisor.notify`,
    `supervisor.supervisor`, `stages.worker` — who keeps 3, 5 and 6 alive
 8. `publishing`, `publishing.chunks`, `publishing.rtmp`, `publishing.rtsp`,
-   `control.reception`, `supervisor.doors`, `sources.published` — how others publish
+   `control.reception`, `supervisor.doors`, `sources.published`, `sources.patience` —
+   how others publish
 9. `commands`, `signalling`, `layout`, `ice`, `board`, `heartbeat`, `counters`, `log`,
    `reminders`, `redaction`, `status` — what they say and leave for one another to read
 10. `control`, `control.video_feed`, `control.audio_feed`, `audio_line`, `muxer`,

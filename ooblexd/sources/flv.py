@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import av
 
-from ooblexd.clock import NS_PER_S
 from ooblexd.errors import PublisherError, SourceError
 from ooblexd.publishing import hear_again
 from ooblexd.publishing.rtmp import RtmpSession
 from ooblexd.sources.flv_sound import FlvSound
 from ooblexd.sources.network import prepare
+from ooblexd.sources.patience import Patience
 from ooblexd.sources.reasons import explain, ffmpeg_messages, without_secrets
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _FILE_HEAD = b"FLV\x01\x01" + (9).to_bytes(4, "big") + bytes(4)  # video alone
 _AUDIO, _VIDEO = 8, 9
 _TAG_HEAD_BYTES = 11
 _CHUNK_BYTES = 1 << 18
-_BEGINS_WITHIN_S = 10.0
 _SENDS_WITHIN_S = 1.0
 _LOOK_AGAIN_S = 0.5
 
@@ -56,9 +55,7 @@ class FlvBroadcast:
         self._session = RtmpSession()
         self._sound = FlvSound(options)
         self._options = options
-        self._last_ns = options.now_ns()
-        self._silence_s = _BEGINS_WITHIN_S
-        self._opens_by_ns: int | None = self._last_ns + int(open_timeout_s * NS_PER_S)
+        self._patience = Patience(open_timeout_s, options)
         self._ready = bytearray(_FILE_HEAD)
 
     def answer(self) -> None:
@@ -97,7 +94,7 @@ class FlvBroadcast:
 
     def be_impatient(self, silence_s: float) -> None:
         """End, from now on, when no video has come for so long."""
-        self._silence_s, self._opens_by_ns = silence_s, None
+        self._patience.be_impatient(silence_s)
 
     def read(self, size: int) -> bytes:
         """Block until there is something; nothing is the end."""
@@ -114,15 +111,9 @@ class FlvBroadcast:
 
     def _wait(self) -> None:
         """Take what comes next, within half a second."""
-        now_ns = self._options.now_ns()
-        if now_ns - self._last_ns > self._silence_s * NS_PER_S:
-            self.ending = f"has sent no video for {self._silence_s:g} s"
+        self.ending = self._patience.judge()
+        if self.ending:
             return
-        if self._opens_by_ns is not None:
-            self._options.on_progress()
-            if now_ns > self._opens_by_ns:
-                self.ending = "has sent no keyframe"
-                return
         self._connection.settimeout(_LOOK_AGAIN_S)
         try:
             data = self._connection.recv(_CHUNK_BYTES)
@@ -139,7 +130,7 @@ class FlvBroadcast:
             if message.kind == _AUDIO:
                 self._sound.take(message.time_ms, message.body, now_ns)
             if message.kind == _VIDEO and message.body:
-                self._last_ns = now_ns
+                self._patience.note_video(now_ns)
                 self._sound.note_picture(message.time_ms, now_ns)
                 self._ready += _tag(message.time_ms, message.body)
 

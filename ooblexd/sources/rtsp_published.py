@@ -14,11 +14,11 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from ooblexd.clock import NS_PER_S
 from ooblexd.errors import PublisherError
 from ooblexd.publishing import hear_again
 from ooblexd.publishing.rtsp import Request, RtspReader, RtspSession
 from ooblexd.sources.network import Address, open_container
+from ooblexd.sources.patience import Patience
 from ooblexd.sources.rtsp_relay import Delimiting
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _VIDEO, _SOUND = 0, 2  # channels of the camera
 _CHUNK_BYTES = 1 << 18
-_BEGINS_WITHIN_S = 10.0
 _SENDS_WITHIN_S = 1.0
 _LOOK_AGAIN_S = 0.5
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
@@ -57,9 +56,7 @@ class RtspBroadcast:
         self._delimiting = Delimiting()
         self._options = options
         self._wants_sound = options.on_audio is not None
-        self._last_ns = options.now_ns()
-        self._silence_s = _BEGINS_WITHIN_S
-        self._opens_by_ns: int | None = self._last_ns + int(open_timeout_s * NS_PER_S)
+        self._patience = Patience(open_timeout_s, options)
 
     def answer(self) -> None:
         """Let the publisher begin.
@@ -105,7 +102,7 @@ class RtspBroadcast:
 
     def be_impatient(self, silence_s: float) -> None:
         """End, from now on, when no video has come for so long."""
-        self._silence_s, self._opens_by_ns = silence_s, None
+        self._patience.be_impatient(silence_s)
 
     def _serve(self, listener: socket.socket) -> None:
         """Be FFmpeg's camera until either side leaves."""
@@ -137,7 +134,7 @@ class RtspBroadcast:
                         is_playing = is_playing or request.method == "PLAY"
             if is_playing:
                 ready.register(self._connection, select.POLLIN)
-            self._look_at_the_clock()
+            self.ending = self.ending or self._patience.judge()
 
     def _answer(self, player: socket.socket, request: Request) -> None:
         told, body = f"Public: {_METHODS}", ""
@@ -169,7 +166,7 @@ class RtspBroadcast:
             session.video_channel + 1: _VIDEO + 1,
         }
         if any(packet.channel in channels for packet in packets):
-            self._last_ns = self._options.now_ns()
+            self._patience.note_video(self._options.now_ns())
         if self._is_heard:
             channels[session.sound_channel] = _SOUND
             channels[session.sound_channel + 1] = _SOUND + 1
@@ -182,15 +179,6 @@ class RtspBroadcast:
             player.sendall(self._delimiting.feed(passed))
         if not data or self._session.has_left:
             self.ending = "has stopped"
-
-    def _look_at_the_clock(self) -> None:
-        now_ns = self._options.now_ns()
-        if now_ns - self._last_ns > self._silence_s * NS_PER_S:
-            self.ending = f"has sent no video for {self._silence_s:g} s"
-        if self._opens_by_ns is not None:
-            self._options.on_progress()
-            if now_ns > self._opens_by_ns:
-                self.ending = self.ending or "has sent no keyframe"
 
 
 def _frame(channel: int, data: bytes) -> bytes:
