@@ -17,7 +17,7 @@ from ooblexd.clock import NS_PER_S
 from ooblexd.control.muxing import load_muxer
 from ooblexd.control.pull import MP4, MPEG_TS, PullViewer
 from ooblexd.counters import DemandWord
-from tests.support.feed import LoneFeed, sound_until, video_unit
+from tests.support.feed import LoneFeed, let_write, sound_until, video_unit
 from tests.support.h264 import FIRST_NS, Unit, units
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Pulling:
         """Read what has been written."""
         is_there = True
         while is_there or self.transport.get_write_buffer_size():
-            await asyncio.sleep(0)  # noqa: TID251 # lets the transport write
+            await let_write()
             try:
                 self.received += self.theirs.recv(1 << 16)
             except BlockingIOError:
@@ -135,7 +135,7 @@ def test_every_picture_arrives_while_the_reader_keeps_up(kind: Kind) -> None:
     async def part(pulling: Pulling) -> None:
         for unit in units(30, LARGE):
             pulling.put([unit])
-            await asyncio.sleep(0)  # noqa: TID251 # lets the transport write
+            await let_write()
         await pulling.read_all()
 
     pulling = play(kind, part)
@@ -185,7 +185,7 @@ def test_what_waits_for_room_is_not_sent_once_more_is_required(kind: Kind) -> No
         before = len(pulling.received)
         for unit in pictures[35:]:
             pulling.put([unit], revision=2)
-            await asyncio.sleep(0)  # noqa: TID251 # lets the transport write
+            await let_write()
         await pulling.read_all()
         assert len(pulling.received) > before
 

@@ -11,7 +11,7 @@ from aiortc.rtp import RtpPacket
 from ooblexd.control.rtsp_viewer import RtspViewer
 from ooblexd.counters import DemandWord
 from ooblexd.publishing.rtsp import Packet, RtspReader
-from tests.support.feed import LoneFeed, video_unit
+from tests.support.feed import LoneFeed, let_write, video_unit
 from tests.support.h264 import units
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_nothing_is_sent_before_it_plays_and_then_a_keyframe_comes_first() -> No
         playing.viewer.play(CHANNEL)
         for unit in pictures[5:]:
             playing.put([unit])
-            await asyncio.sleep(0)  # noqa: TID251 # lets the transport write
+            await let_write()
         await playing.read_all()
 
     playing = play(part)
@@ -139,7 +139,7 @@ def test_what_waits_for_room_is_not_sent_once_more_is_required() -> None:
         assert playing.pictures == playing.lone.demand(DemandWord.RTSP_FRAMES) == sent
         for unit in pictures[35:]:
             playing.put([unit], revision=2)
-            await asyncio.sleep(0)  # noqa: TID251 # lets the transport write
+            await let_write()
         await playing.read_all()
         assert playing.pictures > sent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from ooblexd.aac import PACKET_SAMPLES, SILENCE
@@ -44,6 +45,11 @@ class LoneFeed:
     def demand(self, word: DemandWord) -> int:
         """Return what control says on the demand page."""
         return self._pages.demand.words[word]
+
+
+async def let_write() -> None:
+    """Have the transports of this loop write what they can."""
+    await asyncio.sleep(0)  # noqa: TID251 # a turn of the loop, and no pause
 
 
 def video_unit(
